@@ -1,0 +1,1 @@
+"""One file a method: a config and a loop that reads top to bottom, ending in a ``Writer``."""

@@ -1,0 +1,46 @@
+"""The base model as it is: what every method must beat.
+
+Knows the settings and the task. Knows nothing of the person.
+"""
+
+from __future__ import annotations
+
+from pydantic import BaseModel, ConfigDict
+
+from idiolect.methods.run import open_run
+from idiolect.service.connect import renderer_name
+from idiolect.service.writer import Writer
+from idiolect.settings import Settings
+from idiolect.tasks import load_task
+from idiolect.workspace import Workspace
+
+__all__ = ["BaselineConfig", "baseline", "plain_writer"]
+
+
+class BaselineConfig(BaseModel):
+    """The base model without any word about the person."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+    temperature: float = 0.7
+    """Sampling temperature of the drafts."""
+
+
+def plain_writer(workspace: Workspace, settings: Settings, *, name: str, temperature: float) -> Writer:
+    """The policy with the task's instruction where it is a general model, and with nothing where it is the pocket model."""
+    task = load_task(settings.task, workspace)
+    return Writer(
+        name=name,
+        base_model=settings.policy,
+        renderer=renderer_name(settings.policy, settings.renderer),
+        system_prompt=task.instruction if settings.instructed else None,
+        max_tokens=task.checks.max_tokens,
+        temperature=temperature,
+    )
+
+
+def baseline(workspace: Workspace, settings: Settings, config: BaselineConfig | None = None) -> Writer:
+    """The baseline's writer, in a run folder of its own."""
+    config = config or BaselineConfig()
+    writer = plain_writer(workspace, settings, name="baseline", temperature=config.temperature)
+    run = open_run(workspace, "baseline", {**config.model_dump(mode="json"), "writer": writer.model_dump(mode="json")})
+    return run.writer() if run.finished else run.finish(writer)

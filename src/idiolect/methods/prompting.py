@@ -1,0 +1,221 @@
+"""Personalizing by prompt: a style description written from the demonstrations, and examples of the person's texts.
+
+Knows demonstrations and the model's own reading of them. Trains nothing.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections import Counter
+from collections.abc import Callable, Sequence
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from idiolect.corpus import Demonstration
+from idiolect.errors import InputError, ServiceError
+from idiolect.methods.baseline import plain_writer
+from idiolect.methods.run import open_run
+from idiolect.prompts import render
+from idiolect.service.connect import Connection, Model, renderer_name
+from idiolect.service.datums import prompt_tokens
+from idiolect.service.sampling import complete, derive_seed
+from idiolect.service.writer import Writer
+from idiolect.settings import Settings
+from idiolect.tasks import load_task
+from idiolect.workspace import Workspace, read_text, write_atomic
+
+__all__ = ["PromptingConfig", "diverse", "prompting", "style_prompt", "teacher_writer", "trait_lines"]
+
+_ANSWER_TOKENS = 384
+_REQUEST_TOKENS = 128
+
+
+class PromptingConfig(BaseModel):
+    """A system prompt from the person's texts, and a few of the texts as examples."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+    emails_per_call: int = Field(default=5, ge=1)
+    """Texts that the model reads at a time when it describes the style."""
+    calls: int = Field(default=5, ge=1)
+    """Times that it describes the style, each time from other texts; what most descriptions say is kept."""
+    examples: int = Field(default=5, ge=1)
+    """Texts that the few-shot writer shows."""
+    described: bool = False
+    """Whether the few-shot writer is given the style description as well."""
+    temperature: float = Field(default=0.7, ge=0)
+    """Sampling temperature of the drafts."""
+
+
+async def prompting(
+    connection: Connection,
+    workspace: Workspace,
+    settings: Settings,
+    demonstrations: Sequence[Demonstration],
+    config: PromptingConfig | None = None,
+    *,
+    rewrite: bool = False,
+    on_progress: Callable[[int, int], None] | None = None,
+) -> dict[str, Writer]:
+    """The ``prompt`` and ``few_shot`` writers. An edited prompt.md is used as it stands, unless ``rewrite`` is set."""
+    config = config or PromptingConfig()
+    style = await style_prompt(connection, workspace, settings, demonstrations, config, rewrite=rewrite, on_progress=on_progress)
+    plain = plain_writer(workspace, settings, name="prompt", temperature=config.temperature)
+    prompt = plain.model_copy(update={"system_prompt": _joined(plain.system_prompt, style)})
+    base = prompt if config.described else plain
+    few_shot = base.model_copy(update={"name": "few_shot"})
+    few_shot = await with_examples(connection, few_shot, demonstrations, config.examples)
+    return {writer.name: _saved(workspace, writer) for writer in (prompt, few_shot)}
+
+
+async def teacher_writer(
+    connection: Connection, workspace: Workspace, settings: Settings, demonstrations: Sequence[Demonstration], style: str, examples: int
+) -> Writer:
+    """The teacher with the engineered prompt: the described style and examples."""
+    task = load_task(settings.task, workspace)
+    writer = Writer(
+        name="teacher",
+        base_model=settings.teacher,
+        renderer=renderer_name(settings.teacher, settings.teacher_renderer),
+        system_prompt=_joined(task.instruction if settings.instructed else None, style),
+        max_tokens=task.checks.max_tokens,
+    )
+    return await with_examples(connection, writer, demonstrations, examples)
+
+
+async def style_prompt(
+    connection: Connection,
+    workspace: Workspace,
+    settings: Settings,
+    demonstrations: Sequence[Demonstration],
+    config: PromptingConfig,
+    *,
+    rewrite: bool = False,
+    on_progress: Callable[[int, int], None] | None = None,
+) -> str:
+    """The text of prompt.md: written from the demonstrations, and left alone once a person has edited it."""
+    if not demonstrations:
+        raise InputError("there are no demonstrations", where=str(workspace.demonstrations), hint="Run `idiolect import` first")
+    model = Model(settings.policy, renderer_name(settings.policy, settings.renderer))
+    if workspace.prompt.exists() and not rewrite and not _written_by_us(workspace):
+        return read_text(workspace.prompt).strip()
+    texts = [row.output for row in demonstrations]
+    run = open_run(workspace, "describe", {
+        "base_model": model.base_model, "renderer": model.renderer, "seed": settings.seed, "emails_per_call": config.emails_per_call,
+        "calls": config.calls, "texts": hashlib.sha256("\0".join(texts).encode()).hexdigest(),
+    })  # fmt: skip
+    described = run.folder / "described.md"
+    if not described.exists():
+        lines = await _describe(connection, model, texts, config, settings.seed, on_progress)
+        write_atomic(described, render("style", traits=lines) + "\n")
+    write_atomic(workspace.prompt, read_text(described))
+    return read_text(described).strip()
+
+
+def _written_by_us(workspace: Workspace) -> bool:
+    """Whether prompt.md is still as some description left it."""
+    current = read_text(workspace.prompt)
+    return any(read_text(path) == current for path in workspace.runs.glob("describe-*/described.md"))
+
+
+async def _describe(
+    connection: Connection,
+    model: Model,
+    texts: Sequence[str],
+    config: PromptingConfig,
+    seed: int,
+    on_progress: Callable[[int, int], None] | None,
+) -> list[str]:
+    """Trait lines: the model describes several groups of texts, and a line stands when at least half of the groups show it."""
+    limit = await connection.context_length(model.base_model)
+    renderer = connection.renderer(model)
+    chats = []
+    for group in _groups(texts, config.emails_per_call, config.calls):
+        chat = _describe_chat(group)
+        while limit and len(group) > 1 and prompt_tokens(renderer, chat) + _ANSWER_TOKENS > limit:
+            group = group[:-1]
+            chat = _describe_chat(group)
+        chats.append(chat)
+    answers = await complete(
+        connection, model, chats, max_tokens=_ANSWER_TOKENS, temperature=0.0, seed=derive_seed(seed, "describe"), on_progress=on_progress
+    )
+    lines = agreed([trait_lines(first.text) for first, *_ in answers])
+    if not lines:
+        raise ServiceError(
+            "the model did not describe the style", where=model.base_model, hint="Write prompt.md yourself, or name another model"
+        )
+    return lines
+
+
+def _describe_chat(group: Sequence[str]) -> list[dict[str, str]]:
+    return [{"role": "user", "content": render("describe", emails=list(group))}]
+
+
+def _groups(texts: Sequence[str], size: int, calls: int) -> list[list[str]]:
+    """``calls`` groups of ``size`` texts, spread over all of them; one group if they fit into it."""
+    if len(texts) <= size:
+        return [list(texts)]
+    starts = [round(call * len(texts) / calls) for call in range(calls)]
+    return [[texts[(start + offset) % len(texts)] for offset in range(size)] for start in starts]
+
+
+def trait_lines(answer: str) -> list[str]:
+    """The lines of an answer that describe a trait: its list items, or all lines if it has none."""
+    lines = [line.strip() for line in answer.splitlines() if line.strip()]
+    items = [re.sub(r"^(?:[-*•]|\d+[.)])\s+", "", line) for line in lines if re.match(r"(?:[-*•]|\d+[.)])\s+\S", line)]
+    return list(dict.fromkeys(items or lines))
+
+
+def agreed(answers: Sequence[list[str]]) -> list[str]:
+    """The lines that at least half of the answers have, in their usual order.
+
+    A model that words each description anew repeats no line; then the longest description stands for all.
+    """
+    counts = Counter(line for lines in answers for line in lines)
+    usual = [line for line, count in counts.items() if 2 * count >= len(answers)]
+    if not usual or (len(answers) > 1 and max(counts.values()) == 1):
+        return max(answers, key=len)
+    place = {line: sum(lines.index(line) / len(lines) for lines in answers if line in lines) / counts[line] for line in usual}
+    return sorted(usual, key=lambda line: place[line])
+
+
+async def with_examples(connection: Connection, writer: Writer, demonstrations: Sequence[Demonstration], count: int) -> Writer:
+    """The writer with up to ``count`` diverse examples, fewer where the model's context is short."""
+    limit = await connection.context_length(writer.base_model)
+    chosen = diverse([row for row in demonstrations if row.input and row.output], count)
+    while True:
+        shown = writer.model_copy(update={"examples": tuple((row.input, row.output) for row in chosen)})
+        used = prompt_tokens(connection.renderer(shown), shown.messages("")) + _REQUEST_TOKENS + shown.max_tokens
+        if not chosen or not limit or used <= limit:
+            return shown
+        # The longest goes first: it frees the most room for the others.
+        chosen.remove(max(chosen, key=lambda row: len(row.output)))
+
+
+def diverse(demonstrations: Sequence[Demonstration], count: int) -> list[Demonstration]:
+    """Up to ``count`` demonstrations that differ most: each next one is the least similar to those chosen before.
+
+    Similarity is the cosine of TF-IDF over character 2- to 4-grams of the texts; the first is the most central one.
+    """
+    rows = list(demonstrations)
+    if len(rows) <= count:
+        return rows
+    from sklearn.feature_extraction.text import TfidfVectorizer
+
+    vectors = TfidfVectorizer(analyzer="char_wb", ngram_range=(2, 4)).fit_transform([row.output for row in rows])
+    alike = (vectors @ vectors.T).toarray()
+    chosen = [int(alike.sum(axis=1).argmax())]
+    while len(chosen) < count:
+        nearest = alike[:, chosen].max(axis=1)
+        nearest[chosen] = float("inf")
+        chosen.append(int(nearest.argmin()))
+    return [rows[index] for index in sorted(chosen)]
+
+
+def _joined(instruction: str | None, style: str) -> str:
+    return f"{instruction}\n\n{style}" if instruction else style
+
+
+def _saved(workspace: Workspace, writer: Writer) -> Writer:
+    run = open_run(workspace, writer.name, {"writer": writer.model_dump(mode="json")})
+    return run.writer() if run.finished else run.finish(writer)

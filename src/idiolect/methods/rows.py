@@ -1,0 +1,58 @@
+"""A file of (request, text) rows as the cookbook's training loop wants it.
+
+Knows the file and the renderer. Importing it loads the cookbook, so only training does.
+"""
+
+from __future__ import annotations
+
+import random
+from pathlib import Path
+
+import chz
+import tinker
+from tinker_cookbook.renderers import get_renderer
+from tinker_cookbook.supervised.types import SupervisedDataset, SupervisedDatasetBuilder
+from tinker_cookbook.tokenizer_utils import get_tokenizer
+
+from idiolect.service.datums import training_datum
+from idiolect.workspace import read_json_lines
+
+__all__ = ["RowsBuilder", "RowsDataset"]
+
+
+class RowsDataset(SupervisedDataset):
+    """Batches of datums in an order that depends on the seed and the epoch only. The last batch of an epoch may be smaller."""
+
+    def __init__(self, datums: list[tinker.Datum], batch_size: int, seed: int) -> None:
+        self.datums, self.batch_size, self.seed = datums, batch_size, seed
+        self.order = list(range(len(datums)))
+
+    def set_epoch(self, seed: int = 0) -> None:
+        self.order = list(range(len(self.datums)))
+        random.Random(f"{self.seed} {seed}").shuffle(self.order)
+
+    def get_batch(self, index: int) -> list[tinker.Datum]:
+        return [self.datums[row] for row in self.order[index * self.batch_size : (index + 1) * self.batch_size]]
+
+    def __len__(self) -> int:
+        return -(-len(self.datums) // self.batch_size)
+
+
+@chz.chz
+class RowsBuilder(SupervisedDatasetBuilder):
+    """Reads the rows, ``[request, text]`` a line, and renders each as a conversation without a prompt."""
+
+    path: str
+    model_name: str
+    renderer_name: str
+    batch_size: int
+    max_length: int
+    seed: int
+
+    def __call__(self) -> tuple[SupervisedDataset, SupervisedDataset | None]:
+        renderer = get_renderer(self.renderer_name, get_tokenizer(self.model_name))
+        datums = [
+            training_datum(renderer, [{"role": "user", "content": given}, {"role": "assistant", "content": written}], self.max_length)
+            for given, written in read_json_lines(Path(self.path))
+        ]
+        return RowsDataset(datums, self.batch_size, self.seed), None

@@ -1,0 +1,120 @@
+"""Run folders: where a method keeps its config, metrics and writer, and how a killed run is found again.
+
+Knows files. Knows nothing of what a method does.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from idiolect.errors import InputError
+from idiolect.service.writer import Writer
+from idiolect.workspace import Workspace, append_json_line, read_json, write_json
+
+__all__ = ["Run", "all_writers", "open_run", "writer_named"]
+
+_FOLDER = re.compile(r"(?P<method>\w+)-(?P<time>\d{8}-\d{6})(?:-(?P<number>\d+))?")
+
+
+@dataclass(frozen=True)
+class Run:
+    """One run of a method: ``runs/<method>-<time>/``."""
+
+    folder: Path
+
+    @property
+    def finished(self) -> bool:
+        return (self.folder / "writer.json").is_file()
+
+    def writer(self) -> Writer:
+        return Writer.load(self.folder / "writer.json")
+
+    def finish(self, writer: Writer) -> Writer:
+        """Save the writer, which marks the run as finished. Nothing may be written to the run after it."""
+        writer.save(self.folder / "writer.json")
+        return writer
+
+    def log(self, **values: Any) -> None:
+        """Append one row to ``metrics.jsonl``."""
+        append_json_line(self.folder / "metrics.jsonl", values)
+
+
+def open_run(workspace: Workspace, method: str, config: dict[str, Any], *, again: bool = False) -> Run:
+    """The newest run of the method with this very config, finished or killed half-way; otherwise a new one.
+
+    ``again`` passes over finished runs.
+    """
+    wanted = json.loads(json.dumps({"method": method, **config}))
+    for folder in reversed(list(_folders(workspace, method))):
+        run = Run(folder)
+        if (folder / "config.json").is_file() and read_json(folder / "config.json") == wanted and not (again and run.finished):
+            return run
+    run = Run(_new_folder(workspace, method))
+    write_json(run.folder / "config.json", wanted)
+    return run
+
+
+def all_writers(workspace: Workspace) -> dict[str, Writer]:
+    """The newest finished writer of each name, oldest first."""
+    found: dict[str, tuple[tuple[str, int], Writer]] = {}
+    for folder in _folders(workspace):
+        if (folder / "writer.json").is_file():
+            writer = Writer.load(folder / "writer.json")
+            found[writer.name] = (_age(folder), writer)
+    return {name: writer for name, (_, writer) in sorted(found.items(), key=lambda item: item[1][0])}
+
+
+def writer_named(workspace: Workspace, name: str | None = None) -> Writer:
+    """The workspace's newest writer of that name; without a name the one that most was learnt for.
+
+    Raises ``InputError`` where there is none.
+    """
+    writers = all_writers(workspace)
+    if not writers:
+        raise InputError("there is no writer yet", where=str(workspace.runs), hint="Run `idiolect sft` or `idiolect prompt` first")
+    if name is None:
+        adapted = [writer for writer in writers.values() if writer.adapter]
+        informed = [writer for writer in writers.values() if writer.system_prompt or writer.examples]
+        return (adapted or informed or list(writers.values()))[-1]
+    if name not in writers:
+        raise InputError(f"there is no writer {name!r}", where=str(workspace.runs), hint=f"There are: {', '.join(writers)}")
+    return writers[name]
+
+
+def _folders(workspace: Workspace, method: str | None = None) -> Iterator[Path]:
+    """Run folders, oldest first."""
+    if not workspace.runs.is_dir():
+        return
+    for folder in sorted((path for path in workspace.runs.iterdir() if _FOLDER.fullmatch(path.name)), key=_age):
+        match = _FOLDER.fullmatch(folder.name)
+        if match and (method is None or match["method"] == method):
+            yield folder
+
+
+def _age(folder: Path) -> tuple[str, int]:
+    match = _FOLDER.fullmatch(folder.name)
+    return (match["time"], int(match["number"] or 0)) if match else ("", 0)
+
+
+def _new_folder(workspace: Workspace, method: str) -> Path:
+    """A fresh folder; a number keeps runs of one second, and of two processes, apart."""
+    stem = f"{method}-{time.strftime('%Y%m%d-%H%M%S')}"
+    number = 0
+    while True:
+        folder = workspace.runs / (f"{stem}-{number}" if number else stem)
+        try:
+            folder.mkdir(parents=True)
+        except FileExistsError:
+            number += 1
+        except OSError as error:
+            raise InputError(
+                f"could not be made: {error.strerror}", where=str(folder), hint="Free some space or choose another folder"
+            ) from error
+        else:
+            return folder

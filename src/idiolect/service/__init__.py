@@ -1,0 +1,7 @@
+"""The client side of the Tinker protocol: everything above it asks a URL and does not know where the model runs."""
+
+from idiolect.service.connect import Connection, Model, renderer_name
+from idiolect.service.sampling import Completion, Draft, complete, derive_seed, draft
+from idiolect.service.writer import Writer
+
+__all__ = ["Completion", "Connection", "Draft", "Model", "Writer", "complete", "derive_seed", "draft", "renderer_name"]

@@ -1,0 +1,153 @@
+"""Many conversations answered at a time.
+
+Knows the SDK's sampling and the renderers' parsing. Knows nothing of what the answers are for.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import json
+import time
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from idiolect.service.connect import Connection, Samples, service_errors
+from idiolect.service.writer import Writer
+
+__all__ = ["Completion", "Draft", "Messages", "OnProgress", "complete", "derive_seed", "draft"]
+
+Messages = Sequence[dict[str, str]]
+OnProgress = Callable[[int, int], None]
+"""Called with how many are done, of how many."""
+
+
+@dataclass(frozen=True)
+class Completion:
+    """One sampled answer."""
+
+    text: str
+    tokens: int
+    """Sampled tokens, the end mark included."""
+    stop_reason: str
+    """``stop`` or ``length``, as the service says."""
+    seconds: float
+    """From submission to answer; the samples of one conversation share it."""
+    finished: bool
+    """Whether the answer ended by itself, as the renderer's parser sees it."""
+
+
+@dataclass(frozen=True)
+class Draft:
+    """A writer's text for one request."""
+
+    request: str
+    text: str
+    tokens: int
+    seconds: float
+    finished: bool
+
+
+def derive_seed(*parts: object) -> int:
+    """A 31-bit seed that depends on nothing but its parts: neither on order nor on the process."""
+    digest = hashlib.blake2b(json.dumps(parts, ensure_ascii=False, default=str).encode(), digest_size=8).digest()
+    return int.from_bytes(digest, "big") & 0x7FFFFFFF
+
+
+async def complete(
+    connection: Connection,
+    model: Samples,
+    conversations: Sequence[Messages],
+    *,
+    max_tokens: int,
+    temperature: float,
+    seed: int,
+    num_samples: int = 1,
+    on_progress: OnProgress | None = None,
+    on_result: Callable[[int, list[Completion]], None] | None = None,
+) -> list[list[Completion]]:
+    """Sample ``num_samples`` answers to each conversation: answers_P_G, in the conversations' order.
+
+    A conversation's seed derives from ``seed`` and its text, so the same one gets the same answer whatever stands
+    beside it; repeated ones get different seeds. ``on_result`` is called with an index and its answers as they come.
+    """
+    import tinker
+
+    if not conversations:
+        return []
+    renderer = connection.renderer(model)
+    sampler = await connection.sampler(model)
+    gate = asyncio.Semaphore(connection.concurrency)
+    seeds = _seeds(seed, conversations)
+    done = 0
+
+    async def one(index: int) -> list[Completion]:
+        nonlocal done
+        prompt = renderer.build_generation_prompt(list(conversations[index]))  # type: ignore[arg-type]
+        params = tinker.SamplingParams(
+            max_tokens=max_tokens, temperature=temperature, seed=seeds[index], stop=renderer.get_stop_sequences()
+        )
+        async with gate:
+            start = time.monotonic()
+            answer = await sampler.sample(prompt=prompt, num_samples=num_samples, sampling_params=params)
+            seconds = time.monotonic() - start
+        completions = [_parsed(renderer, sequence, seconds) for sequence in answer.sequences]
+        done += 1
+        if on_result:
+            on_result(index, completions)
+        if on_progress:
+            on_progress(done, len(conversations))
+        return completions
+
+    tasks = [asyncio.create_task(one(index)) for index in range(len(conversations))]
+    try:
+        with service_errors(connection.base_url):
+            return list(await asyncio.gather(*tasks))
+    finally:
+        for task in tasks:
+            task.cancel()
+
+
+async def draft(
+    connection: Connection, writer: Writer, requests: Sequence[str], *, seed: int, on_progress: OnProgress | None = None
+) -> list[Draft]:
+    """One draft a request, in the requests' order."""
+    answers = await complete(
+        connection,
+        writer,
+        [writer.messages(request) for request in requests],
+        max_tokens=writer.max_tokens,
+        temperature=writer.temperature,
+        seed=seed,
+        on_progress=on_progress,
+    )
+    return [
+        Draft(request=request, text=first.text, tokens=first.tokens, seconds=first.seconds, finished=first.finished)
+        for request, (first, *_) in zip(requests, answers, strict=True)
+    ]
+
+
+def _seeds(seed: int, conversations: Sequence[Messages]) -> list[int]:
+    seen: Counter[str] = Counter()
+    seeds = []
+    for conversation in conversations:
+        key = json.dumps(list(conversation), ensure_ascii=False)
+        seeds.append(derive_seed(seed, key, seen[key]))
+        seen[key] += 1
+    return seeds
+
+
+def _parsed(renderer: object, sequence: object, seconds: float) -> Completion:
+    from tinker_cookbook.renderers import ParseTermination, get_text_content
+
+    tokens = list(sequence.tokens)  # type: ignore[attr-defined]
+    message, termination = renderer.parse_response(tokens)  # type: ignore[attr-defined]
+    return Completion(
+        text=get_text_content(message).strip(),
+        tokens=len(tokens),
+        stop_reason=sequence.stop_reason,  # type: ignore[attr-defined]
+        seconds=seconds,
+        # A ParseTermination is always truthy, so it is compared.
+        finished=termination != ParseTermination.MALFORMED,
+    )

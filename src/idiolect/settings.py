@@ -1,0 +1,191 @@
+"""A workspace's settings: ``idiolect.toml``, the environment, and the presets that fill in the models.
+
+Knows names of models and where the packaged one lies. Knows nothing of a running service.
+"""
+
+from __future__ import annotations
+
+import difflib
+import os
+import tomllib
+from pathlib import Path
+from typing import Any, Literal, get_args
+
+import tomli_w
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+
+from idiolect.errors import InputError
+from idiolect.workspace import read_text, write_atomic
+
+__all__ = ["PRESETS", "Models", "Preset", "ServiceSettings", "Settings", "pocket_model"]
+
+Preset = Literal["pocket", "handout", "local"]
+
+
+class Models(BaseModel):
+    """Which models write. What is not named here comes from the preset."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+    policy: str | None = None
+    """The model that is personalized: a hub name, a checkpoint folder, or ``pocket``."""
+    teacher: str | None = None
+    """The model that writes synthetic data; the policy where the preset names none."""
+    renderer: str | None = None
+    """The cookbook renderer of the policy; None asks the cookbook what fits the model."""
+    teacher_renderer: str | None = None
+    """The cookbook renderer of the teacher."""
+
+
+PRESETS: dict[str, Models] = {
+    "pocket": Models(policy="pocket", teacher="pocket", renderer="qwen3_instruct", teacher_renderer="qwen3_instruct"),
+    "handout": Models(policy="Qwen/Qwen3-4B-Instruct-2507", teacher="Qwen/Qwen3-235B-A22B-Instruct-2507"),
+    "local": Models(),
+}
+
+
+class ServiceSettings(BaseModel):
+    """Where the models run. With neither an address nor a key the command line starts the local engine."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+    base_url: str | None = None
+    """Address of a Tinker-compatible server; the environment's TINKER_BASE_URL comes first."""
+    concurrency: int = Field(default=32, ge=1)
+    """Requests under way at one time."""
+
+
+class Settings(BaseSettings):
+    """What ``idiolect.toml`` may hold. ``IDIOLECT_<FIELD>`` in the environment overrides a field."""
+
+    model_config = SettingsConfigDict(
+        frozen=True, extra="forbid", env_prefix="IDIOLECT_", env_nested_delimiter="__", use_attribute_docstrings=True
+    )
+    author: str = "me"
+    """Whose voice this is; a name for reports."""
+    me: tuple[str, ...] = ()
+    """The person's own e-mail addresses."""
+    task: str = "email"
+    """What is written: a task's name, or a task file in the workspace."""
+    preset: Preset = "pocket"
+    """pocket (ships with the package, offline), handout (the class handout's models) or local (models of your own)."""
+    model: Models = Models()
+    """Models that replace those of the preset."""
+    service: ServiceSettings = ServiceSettings()
+    """Where the models run."""
+    seed: int = Field(default=0, ge=0)
+    """Every random choice derives from it."""
+    heldout: int = Field(default=50, ge=0)
+    """How many of the newest texts are held out, at most; never more than a fifth."""
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        # The file's values come in as arguments, so the environment must stand before them.
+        return env_settings, init_settings
+
+    @classmethod
+    def load(cls, path: Path) -> Settings:
+        """The settings of a file and the environment; an absent file means the defaults.
+
+        Raises ``InputError`` naming the file and the line or field.
+        """
+        values = _read_toml(path) if path.exists() else {}
+        try:
+            return cls(**values)
+        except ValidationError as error:
+            raise _explained(error, path) from error
+
+    def save(self, path: Path) -> None:
+        """Write what differs from the defaults, with the fields' own order."""
+        values = self.model_dump(mode="json", exclude_defaults=True, exclude_none=True)
+        kept = {"author": self.author, "task": self.task, "preset": self.preset, **values}
+        write_atomic(path, tomli_w.dumps({name: kept[name] for name in type(self).model_fields if name in kept}))
+
+    @property
+    def base_url(self) -> str | None:
+        return os.environ.get("TINKER_BASE_URL") or self.service.base_url
+
+    @property
+    def api_key(self) -> str | None:
+        """The key is read from the environment only, so that it never lies in a workspace."""
+        return os.environ.get("TINKER_API_KEY") or None
+
+    @property
+    def instructed(self) -> bool:
+        """Whether the policy is a general model that must be told what to write; the pocket model writes e-mails only."""
+        return self.policy != pocket_model()
+
+    @property
+    def policy(self) -> str:
+        """The policy as the service knows it: a hub name or a checkpoint folder."""
+        named = self.model.policy or PRESETS[self.preset].policy
+        if named is None:
+            raise InputError("no model is named", where="idiolect.toml, field model.policy", hint="Name a hub model or a checkpoint folder")
+        return _resolved(named)
+
+    @property
+    def teacher(self) -> str:
+        preset = None if self.model.policy else PRESETS[self.preset].teacher
+        named = self.model.teacher or preset
+        return _resolved(named) if named else self.policy
+
+    @property
+    def renderer(self) -> str | None:
+        return self.model.renderer or _renderer_of(self.policy)
+
+    @property
+    def teacher_renderer(self) -> str | None:
+        if self.model.teacher_renderer:
+            return self.model.teacher_renderer
+        return self.renderer if self.teacher == self.policy else _renderer_of(self.teacher)
+
+
+def pocket_model() -> str:
+    """The folder of the packaged pocket model; IDIOLECT_POCKET_MODEL names another one."""
+    return os.environ.get("IDIOLECT_POCKET_MODEL") or str(Path(__file__).parent / "pocket" / "model")
+
+
+def _renderer_of(model: str) -> str | None:
+    return PRESETS["pocket"].renderer if model == pocket_model() else None
+
+
+def _resolved(name: str) -> str:
+    if name == "pocket":
+        return pocket_model()
+    folder = Path(name).expanduser()
+    # A hub name is "owner/model"; only what looks like a path is taken for a folder.
+    return str(folder.resolve()) if folder.is_dir() or name.startswith((".", "/", "~")) else name
+
+
+def _read_toml(path: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(read_text(path))
+    except tomllib.TOMLDecodeError as error:
+        raise InputError(f"is not valid TOML: {error}", where=str(path), hint="Correct it there") from error
+
+
+def _fields_at(location: tuple[Any, ...]) -> list[str]:
+    """The names that the table at this place may hold."""
+    tables: dict[tuple[Any, ...], type[BaseModel]] = {(): Settings, ("model",): Models, ("service",): ServiceSettings}
+    table = tables.get(location)
+    return list(table.model_fields) if table else []
+
+
+def _explained(error: ValidationError, path: Path) -> InputError:
+    first = error.errors()[0]
+    place = tuple(first["loc"])
+    field = ".".join(str(part) for part in place)
+    shown = path.name if path.exists() else "environment"
+    if first["type"] == "extra_forbidden":
+        near = difflib.get_close_matches(str(place[-1]), _fields_at(place[:-1]), n=1, cutoff=0.5)
+        known = ", ".join(_fields_at(place[:-1]))
+        hint = f"Did you mean {'.'.join([*map(str, place[:-1]), near[0]])}?" if near else f"Known fields: {known}"
+        return InputError("unknown field", where=f"{shown}, field {field}", hint=hint)
+    hint = f"One of: {', '.join(get_args(Preset))}" if field == "preset" else "Correct it there"
+    return InputError(f"{first['msg']}, not {first['input']!r}", where=f"{shown}, field {field}", hint=hint)

@@ -1,0 +1,204 @@
+"""Synthetic demonstrations: seed topics × requests, and a teacher's text for each.
+
+Every answer is appended to a log as it comes, and what is kept is a function of the logs alone, so a killed
+run goes on where it was and ends with the same rows. Knows nothing of how the teacher was made or who learns.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from idiolect.corpus import Demonstration
+from idiolect.corpus.demonstrations import load_demonstrations, save_demonstrations
+from idiolect.errors import ServiceError
+from idiolect.prompts import render
+from idiolect.service.connect import Connection
+from idiolect.service.sampling import Completion, complete, derive_seed
+from idiolect.service.writer import Writer
+from idiolect.synthesis.filters import Outcome, Unlike, request_fault, request_line, text_fault
+from idiolect.tasks import Task, request_facts
+from idiolect.workspace import Workspace, append_json_line, read_json, read_json_lines, write_json
+
+__all__ = ["SynthesisConfig", "synthesize"]
+
+_ROUNDS = 4
+
+
+class SynthesisConfig(BaseModel):
+    """Synthetic requests about the task's seed topics, each with a text by the teacher."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+    per_topic: int = Field(default=10, ge=1)
+    """Requests a topic."""
+    attempts: int = Field(default=3, ge=1)
+    """Texts that the teacher may try for one request."""
+    temperature: float = Field(default=0.7, ge=0)
+    """Sampling temperature of the texts; requests are sampled at 1."""
+
+
+Progress = Callable[[str, int, int], None]
+
+
+async def synthesize(
+    connection: Connection,
+    workspace: Workspace,
+    task: Task,
+    teacher: Writer,
+    demonstrations: Sequence[Demonstration],
+    heldout: Sequence[Demonstration],
+    *,
+    config: SynthesisConfig,
+    seed: int,
+    instructed: bool = False,
+    progress: Progress | None = None,
+) -> tuple[list[Demonstration], dict[str, Any]]:
+    """Synthetic demonstrations, and how many candidates were dropped for which reason.
+
+    ``teacher`` writes the texts with the engineered prompt. ``instructed`` tells a general model what a request is.
+    """
+    key = derive_seed(config.model_dump(mode="json"), teacher.model_dump(mode="json"), task.model_dump(mode="json"), seed,
+                      [row.input for row in demonstrations], [row.input for row in heldout])  # fmt: skip
+    folder = workspace.synthetic
+    final, report_file = folder / "demonstrations.jsonl", folder / "report.json"
+    if final.exists() and report_file.exists() and (report := read_json(report_file)).get("key") == key:
+        return load_demonstrations(final), report
+
+    ask = _request_prompt(task, demonstrations) if instructed else None
+    taken = {"demonstration": Unlike(row.input for row in demonstrations), "heldout": Unlike(row.input for row in heldout)}
+    requests, requests_outcome = await _requests(connection, folder, task, teacher, ask, taken, config, seed, progress)
+    rows, texts_outcome = await _texts(connection, folder, task, teacher, requests, config, seed, progress)
+    report = {"key": key, "requests": requests_outcome.summary(), "texts": texts_outcome.summary()}
+    if not rows:
+        reasons = ", ".join(f"{count} {reason}" for reason, count in (requests_outcome.dropped + texts_outcome.dropped).items())
+        raise ServiceError(
+            f"the teacher wrote nothing that can be learnt from ({reasons})", where=teacher.base_model, hint="Name a better model.teacher"
+        )
+    save_demonstrations(final, rows)
+    write_json(report_file, report)
+    return rows, report
+
+
+def _request_prompt(task: Task, demonstrations: Sequence[Demonstration]) -> str:
+    examples = [row.input for row in demonstrations if row.input][:3]
+    return "\n".join([task.request_form.strip(), *(f"- {example}" for example in examples)])
+
+
+async def _requests(
+    connection: Connection,
+    folder: Path,
+    task: Task,
+    teacher: Writer,
+    ask: str | None,
+    taken: dict[str, Unlike],
+    config: SynthesisConfig,
+    seed: int,
+    progress: Progress | None,
+) -> tuple[list[tuple[str, str]], Outcome]:
+    """Accepted (topic, request) pairs: rounds of proposals until every topic has enough or the rounds are over."""
+    system = [{"role": "system", "content": ask}] if ask else []
+    chats = {topic: [*system, {"role": "user", "content": render("propose", topic=topic)}] for topic in task.topics}
+    model = teacher.model_copy(update={"system_prompt": None, "examples": ()})
+    log = _Log(folder, "requests", derive_seed(model.model_dump(mode="json"), list(chats.values()), seed, config.per_topic))
+    accepted: dict[str, list[str]] = {topic: [] for topic in task.topics}
+    outcome, seen = Outcome(), Unlike()
+    for number in range(_ROUNDS):
+        short = [topic for topic in task.topics if len(accepted[topic]) < config.per_topic]
+        if not short:
+            break
+        wanted = [topic for topic in short if (number, topic) not in log.rows]
+
+        def keep(index: int, answers: list[Completion], wanted: list[str] = wanted, number: int = number) -> None:
+            log.append((number, wanted[index]), answers)
+
+        await complete(
+            connection, model, [chats[topic] for topic in wanted], max_tokens=96, temperature=1.0,
+            seed=derive_seed(seed, "requests", number), num_samples=config.per_topic, on_result=keep,
+            on_progress=_part(progress, "Proposing requests", len(short) - len(wanted), len(short)),
+        )  # fmt: skip
+        for topic in short:
+            for answer in log.rows[number, topic]:
+                _judge_request(answer, accepted[topic], config.per_topic, seen, taken, outcome)
+    return [(topic, request) for topic in task.topics for request in accepted[topic]], outcome
+
+
+def _judge_request(answer: Completion, accepted: list[str], wanted: int, seen: Unlike, taken: dict[str, Unlike], outcome: Outcome) -> None:
+    if len(accepted) >= wanted:
+        return
+    request = request_line(answer.text)
+    fault = request_fault(request, finished=answer.finished)
+    fault = fault or next((f"near a {name}" for name, texts in taken.items() if texts.repeats(request)), None)
+    fault = fault or ("near-duplicate" if seen.repeats(request) else None)
+    if fault:
+        outcome.drop(fault)
+        return
+    seen.add(request)
+    accepted.append(request)
+    outcome.kept += 1
+
+
+async def _texts(
+    connection: Connection,
+    folder: Path,
+    task: Task,
+    teacher: Writer,
+    requests: Sequence[tuple[str, str]],
+    config: SynthesisConfig,
+    seed: int,
+    progress: Progress | None,
+) -> tuple[list[Demonstration], Outcome]:
+    """The teacher's text for each request: those that fail a filter are tried again, a few times."""
+    log = _Log(folder, "texts", derive_seed(teacher.model_dump(mode="json"), seed, config.temperature))
+    outcome, seen = Outcome(), Unlike()
+    accepted: dict[str, str] = {}
+    for attempt in range(config.attempts):
+        open_requests = [request for _, request in requests if request not in accepted]
+        wanted = [request for request in open_requests if (attempt, request) not in log.rows]
+
+        def keep(index: int, answers: list[Completion], wanted: list[str] = wanted, attempt: int = attempt) -> None:
+            log.append((attempt, wanted[index]), answers)
+
+        await complete(
+            connection, teacher, [teacher.messages(request) for request in wanted], max_tokens=teacher.max_tokens,
+            temperature=config.temperature, seed=derive_seed(seed, "texts", attempt), on_result=keep,
+            on_progress=_part(progress, "Writing synthetic texts", len(requests) - len(wanted), len(requests)),
+        )  # fmt: skip
+        for request in open_requests:
+            (answer,) = log.rows[attempt, request]
+            fault = text_fault(answer.text, finished=answer.finished, facts=request_facts(request), min_words=task.checks.min_words)
+            fault = fault or ("near-duplicate" if seen.repeats(answer.text) else None)
+            if fault:
+                outcome.drop(fault)
+                continue
+            seen.add(answer.text)
+            accepted[request] = answer.text
+            outcome.kept += 1
+    rows = [
+        Demonstration(id=f"synthetic-{number}", input=request, output=accepted[request], source=f"synthetic: {topic}")
+        for number, (topic, request) in enumerate(requests)
+        if request in accepted
+    ]
+    return rows, outcome
+
+
+def _part(progress: Progress | None, what: str, before: int, total: int) -> Callable[[int, int], None] | None:
+    return None if progress is None else lambda done, _: progress(what, before + done, total)
+
+
+class _Log:
+    """Answers by (round, prompt), appended to ``<name>-<key>.jsonl`` as they come; a torn last line is asked for again."""
+
+    def __init__(self, folder: Path, name: str, key: int) -> None:
+        self.path = folder / f"{name}-{key:08x}.jsonl"
+        self.rows: dict[tuple[int, str], list[Completion]] = {}
+        if self.path.exists():
+            for row in read_json_lines(self.path, torn_tail=True):
+                self.rows[row["round"], row["prompt"]] = [Completion(**answer) for answer in row["answers"]]
+
+    def append(self, key: tuple[int, str], answers: list[Completion]) -> None:
+        self.rows[key] = answers
+        append_json_line(self.path, {"round": key[0], "prompt": key[1], "answers": [asdict(answer) for answer in answers]})
