@@ -1,0 +1,56 @@
+"""Answers that are not ready yet. Knows nothing of what they answer; bounded, so that a client cannot fill the memory."""
+
+from __future__ import annotations
+
+import asyncio
+import uuid
+from collections import OrderedDict
+from dataclasses import dataclass, field
+from typing import Any
+
+__all__ = ["Future", "Futures"]
+
+
+@dataclass
+class Future:
+    """One answer: ``protobuf`` or ``json`` once ``ready`` is set. An error is a ``json`` with ``error`` and ``category``."""
+
+    id: str
+    receipt: dict[str, Any]
+    """What the submission was answered; repeated word for word when it comes again."""
+    ready: asyncio.Event = field(default_factory=asyncio.Event)
+    protobuf: bytes | None = None
+    json: dict[str, Any] | None = None
+
+
+class Futures:
+    """All futures by id. Lives on the event loop; ``resolve`` and ``fail`` may be called from the worker's thread."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, limit: int = 20_000) -> None:
+        self.loop, self.limit = loop, limit
+        self.known: OrderedDict[str, Future] = OrderedDict()
+        self.pending = 0
+
+    def new(self, **receipt: Any) -> Future:
+        identity = uuid.uuid4().hex
+        future = Future(identity, {"request_id": identity, **receipt})
+        self.known[identity] = future
+        self.pending += 1
+        while len(self.known) > self.limit:
+            oldest = next((key for key, value in self.known.items() if value.ready.is_set()), None)
+            if oldest is None:
+                break
+            del self.known[oldest]
+        return future
+
+    def resolve(self, future: Future, *, protobuf: bytes | None = None, json: dict[str, Any] | None = None) -> None:
+        self.loop.call_soon_threadsafe(self._set, future, protobuf, json)
+
+    def fail(self, future: Future, message: str, category: str) -> None:
+        self.resolve(future, json={"error": message, "category": category})
+
+    def _set(self, future: Future, protobuf: bytes | None, json: dict[str, Any] | None) -> None:
+        if not future.ready.is_set():
+            future.protobuf, future.json = protobuf, json
+            future.ready.set()
+            self.pending -= 1

@@ -1,0 +1,150 @@
+"""Start the server: load models, open the port, say so, watch the parent, stop in order."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import secrets
+import signal
+import socket
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+from idiolect.errors import InputError
+
+__all__ = ["Options", "serve"]
+
+
+@dataclass(frozen=True)
+class Options:
+    """What the command line says. ``token`` None draws one; ``parent`` is a process whose end ends the server."""
+
+    models: tuple[str, ...]
+    host: str = "127.0.0.1"
+    port: int = 0
+    token: str | None = None
+    state: Path = Path(".engine")
+    device: str = "cpu"
+    dtype: str | None = None
+    threads: int | None = None
+    parent: int | None = None
+
+
+def serve(options: Options) -> None:
+    """Serve until SIGTERM, SIGINT or the parent's end. Raises ``InputError`` or ``EngineError`` for what cannot be started."""
+    if not options.models:
+        raise InputError("no model is named", hint="Give --model FOLDER, or a hub name")
+    token, drawn = options.token, options.token is None
+    if token is None:
+        token = f"tml-{secrets.token_hex(16)}"
+    if not token.startswith("tml-") or not token.isascii():
+        raise InputError("the token must be plain ASCII that begins with tml-, as the SDK demands", where="--token")
+    # Before the models are loaded: a port in use should not cost a load.
+    listener = _listen(options.host, options.port)
+    import torch
+
+    from idiolect.engine.checkpoints import Checkpoints
+    from idiolect.engine.state import Base
+
+    device, dtype = _device(options.device), _dtype(options.dtype, options.device)
+    torch.set_num_threads(options.threads or os.cpu_count() or 1)
+    checkpoints = Checkpoints(options.state.expanduser())
+    bases = [Base.load(name, device, dtype) for name in dict.fromkeys(options.models)]
+    asyncio.run(_run(options, token, drawn, listener, bases, checkpoints))
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    try:
+        family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
+        listener = socket.socket(family, socket.SOCK_STREAM)
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind((host, port))
+        listener.listen(2048)
+    except (OSError, OverflowError) as error:
+        reason = getattr(error, "strerror", None) or str(error)
+        raise InputError(
+            f"cannot listen there: {reason}", where=f"{host}:{port}", hint="Choose another --port (0 takes a free one)"
+        ) from error
+    return listener
+
+
+def _device(name: str):
+    import torch
+
+    try:
+        device = torch.device(name)
+        torch.empty(1, device=device)
+    except (RuntimeError, AssertionError) as error:
+        raise InputError(f"{name!r} is no usable device", where="--device", hint="Use cpu, or cuda where there is one") from error
+    return device
+
+
+def _dtype(name: str | None, device: str):
+    import torch
+
+    names = {"float32": torch.float32, "bfloat16": torch.bfloat16}
+    if name is None:
+        return torch.float32 if device == "cpu" else torch.bfloat16
+    if name not in names:
+        raise InputError(f"{name!r} is no number format of the engine", where="--dtype", hint="Use float32 or bfloat16")
+    return names[name]
+
+
+async def _run(options: Options, token: str, drawn: bool, listener: socket.socket, bases: list, checkpoints) -> None:
+    import uvicorn
+
+    from idiolect.engine.app import make_app
+    from idiolect.engine.futures import Futures
+    from idiolect.engine.state import Engine
+    from idiolect.engine.worker import Worker
+
+    worker = Worker([base.sampler for base in bases])
+    engine = Engine(bases, checkpoints, worker, Futures(asyncio.get_running_loop()))
+    config = uvicorn.Config(
+        make_app(engine, token), log_level="warning", access_log=False, lifespan="off", timeout_graceful_shutdown=2, ws="none"
+    )
+    server = uvicorn.Server(config)
+    # uvicorn's own handlers die of the signal again once it has stopped, before the worker is done.
+    server.capture_signals = contextlib.nullcontext  # pyright: ignore[reportAttributeAccessIssue]
+    for signal_number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(signal_number, _ask_to_end, server)
+    worker.start()
+    watching = asyncio.create_task(_watch(server, options.parent))
+    serving = asyncio.create_task(server.serve(sockets=[listener]))
+    while not server.started and not serving.done():
+        await asyncio.sleep(0.01)
+    address = listener.getsockname()
+    host = f"[{address[0]}]" if ":" in address[0] else address[0]
+    url = f"http://{host}:{address[1]}"
+    if drawn:
+        print(f"token {token}", file=sys.stderr, flush=True)
+    print(f"engine ready at {url}", flush=True)
+    try:
+        await serving
+    finally:
+        watching.cancel()
+        worker.stop(timeout=30)
+
+
+def _ask_to_end(server) -> None:
+    server.should_exit = True
+
+
+async def _watch(server, parent: int | None) -> None:
+    """Ask the server to end when the parent has. A parent that is gone leaves its children to another process."""
+    while parent is not None:
+        await asyncio.sleep(1.0)
+        if os.getppid() != parent and not _alive(parent):
+            server.should_exit = True
+            return
+
+
+def _alive(process: int) -> bool:
+    with contextlib.suppress(PermissionError):
+        try:
+            os.kill(process, 0)
+        except ProcessLookupError:
+            return False
+    return True

@@ -1,0 +1,149 @@
+"""One model under training: its adapter, gathered gradient and AdamW moments. Knows nothing of requests, files or threads.
+
+On the CPU every operation here is deterministic for a given number of threads, so a run resumed from a checkpoint repeats the
+uninterrupted one bit for bit.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import torch
+
+from idiolect.engine.head import TargetLogprobs
+from idiolect.engine.lora import Adapter, TrainedLinears
+from idiolect.engine.losses import LOSSES, REQUIRED
+from idiolect.engine.transformer import Packing, packed_attention, run_layers
+from idiolect.errors import InputError
+
+__all__ = ["Example", "TrainedModel"]
+
+TOKENS_AT_ONCE = 8192
+"""Tokens of one forward and backward pass; more are worked off in several, with the same sum of gradients."""
+
+
+@dataclass(frozen=True)
+class Example:
+    """One datum: input ``tokens`` [T], ``inputs`` by name, each [T] or [T, K], ``target_tokens`` among them."""
+
+    tokens: torch.Tensor
+    inputs: Mapping[str, torch.Tensor]
+
+
+class TrainedModel:
+    def __init__(self, adapter: Adapter) -> None:
+        self.adapter = adapter
+        self.gradient = torch.zeros_like(adapter.flat)
+        self.mean = torch.zeros_like(adapter.flat)
+        self.square = torch.zeros_like(adapter.flat)
+        self.steps = 0
+        self._linears: TrainedLinears | None = None
+
+    def check(self, examples: list[Example], loss: str) -> None:
+        """Refuse what cannot be trained on, before any work is done."""
+        architecture = self.adapter.model.architecture
+        if loss not in LOSSES:
+            raise InputError(f"the loss {loss!r} is not known here", hint=f"Known losses: {', '.join(sorted(LOSSES))}")
+        if not examples:
+            raise InputError("the request holds no data")
+        for number, example in enumerate(examples):
+            where = f"datum {number}"
+            length = example.tokens.shape[0]
+            if not 0 < length <= architecture.context:
+                raise InputError(f"has {length} tokens; the model takes 1 to {architecture.context}", where=where)
+            targets = example.inputs.get("target_tokens")
+            if targets is None or targets.ndim not in (1, 2) or targets.shape[0] != length or targets.numel() == 0:
+                raise InputError(f"needs target_tokens of shape [{length}] or [{length}, K]", where=where)
+            for name, tokens in (("input", example.tokens), ("target", targets)):
+                if tokens.min() < 0 or tokens.max() >= architecture.vocabulary:
+                    raise InputError(f"has {name} tokens outside 0..{architecture.vocabulary - 1}", where=where)
+            for name in REQUIRED[loss]:
+                value = example.inputs.get(name)
+                if value is None or value.shape != targets.shape:
+                    raise InputError(f"{loss} needs {name} of the targets' shape {list(targets.shape)}", where=where)
+                if not torch.isfinite(value).all():
+                    raise InputError(f"{name} holds values that are not finite", where=where)
+
+    def forward(
+        self, examples: list[Example], loss: str, config: Mapping[str, float | str], *, backward: bool
+    ) -> tuple[list[torch.Tensor], float]:
+        """Target logprobs per datum and the summed loss; with ``backward`` the gradient is added to what is gathered."""
+        order = sorted(range(len(examples)), key=lambda i: examples[i].tokens.shape[0])
+        logprobs: list[torch.Tensor] = [torch.empty(0)] * len(examples)
+        total = 0.0
+        start = 0
+        while start < len(order):
+            stop, tokens = start, 0
+            while stop < len(order) and (stop == start or tokens + examples[order[stop]].tokens.shape[0] <= TOKENS_AT_ONCE):
+                tokens += examples[order[stop]].tokens.shape[0]
+                stop += 1
+            chosen = order[start:stop]
+            values, summed = self._pass([examples[i] for i in chosen], loss, config, backward=backward)
+            for index, value in zip(chosen, values, strict=True):
+                logprobs[index] = value
+            total += summed
+            start = stop
+        return logprobs, total
+
+    def _pass(
+        self, examples: list[Example], loss: str, config: Mapping[str, float | str], *, backward: bool
+    ) -> tuple[list[torch.Tensor], float]:
+        model = self.adapter.model
+        packing = Packing([example.tokens.shape[0] for example in examples], model.device)
+        tokens = torch.cat([example.tokens for example in examples]).to(model.device)
+        if self._linears is None:
+            self._linears = TrainedLinears(self.adapter, self.gradient)
+        with torch.set_grad_enabled(backward):
+            rotary = model.rotary(packing.positions, packing.longest)
+            hidden = run_layers(model, tokens, rotary, self._linears, packed_attention(packing))
+        with torch.no_grad():
+            head = TargetLogprobs(self.adapter, hidden.detach(), _joined_targets(examples).to(model.device))
+        leaf = head.values.detach().float().requires_grad_()
+        values: list[torch.Tensor] = []
+        losses: list[torch.Tensor] = []
+        for index, example in enumerate(examples):
+            targets = example.inputs["target_tokens"]
+            own = leaf[packing.starts[index] : packing.starts[index + 1]]
+            own = own[:, 0] if targets.ndim == 1 else own[:, : targets.shape[1]]
+            inputs = {name: value.to(model.device) for name, value in example.inputs.items()}
+            losses.append(LOSSES[loss](own, inputs, config))
+            values.append(own.detach().cpu())
+        summed = torch.stack(losses).sum()
+        if backward:
+            (slopes,) = torch.autograd.grad(summed, leaf)
+            with torch.no_grad():
+                back = head.backward(slopes, self.gradient)
+            if hidden.requires_grad:
+                hidden.backward(back)
+        return values, float(summed.detach())
+
+    def step(
+        self, *, learning_rate: float, beta1: float, beta2: float, eps: float, weight_decay: float, grad_clip_norm: float
+    ) -> dict[str, float]:
+        """One AdamW step (Loshchilov and Hutter 2019, as ``torch.optim.AdamW``) on the gathered gradient, which is then cleared."""
+        norm = float(self.gradient.norm())
+        if not math.isfinite(norm):
+            self.gradient.zero_()
+            raise InputError("the gradient is not finite; the step was not taken", hint="Lower the learning rate or check the data")
+        if grad_clip_norm > 0 and norm > grad_clip_norm:
+            self.gradient.mul_(grad_clip_norm / (norm + 1e-6))
+        self.steps += 1
+        self.mean.lerp_(self.gradient, 1 - beta1)
+        self.square.mul_(beta2).addcmul_(self.gradient, self.gradient, value=1 - beta2)
+        correction = math.sqrt(1 - beta2**self.steps)
+        denominator = (self.square.sqrt() / correction).add_(eps)
+        flat = self.adapter.flat
+        if weight_decay:
+            flat.mul_(1 - learning_rate * weight_decay)
+        flat.addcdiv_(self.mean, denominator, value=-learning_rate / (1 - beta1**self.steps))
+        self.gradient.zero_()
+        return {"grad_norm": norm}
+
+
+def _joined_targets(examples: list[Example]) -> torch.Tensor:
+    """Targets end to end, [N, K]; narrower ones are filled with token 0, whose columns nobody reads."""
+    targets = [t if t.ndim == 2 else t.unsqueeze(1) for t in (example.inputs["target_tokens"] for example in examples)]
+    widest = max(t.shape[1] for t in targets)
+    return torch.cat([torch.nn.functional.pad(t, (0, widest - t.shape[1])) for t in targets])

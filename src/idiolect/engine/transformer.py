@@ -1,0 +1,235 @@
+"""The decoder itself, over flat (unpadded) tokens. Knows layers, rotary positions and attention layouts.
+
+Who calls decides through ``linears`` how a weight meets an adapter, and through ``attend`` where keys and values lie, so that
+training, prefill and decoding share one walk through the layers. Axes: N tokens, H hidden, V vocabulary, D head size.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol
+
+import torch
+from torch.nn import functional
+
+from idiolect.engine.architecture import Architecture
+
+__all__ = ["GROUPS", "Layer", "Linears", "Packing", "PlainLinears", "Transformer", "packed_attention", "run_layers"]
+
+GROUPS: dict[str, tuple[str, ...]] = {
+    "qkv": ("self_attn.q_proj", "self_attn.k_proj", "self_attn.v_proj"),
+    "o": ("self_attn.o_proj",),
+    "gate_up": ("mlp.gate_proj", "mlp.up_proj"),
+    "down": ("mlp.down_proj",),
+}
+"""Projections that read the same input are one weight: one larger matrix product instead of two or three."""
+
+Attend = Callable[[int, torch.Tensor, torch.Tensor, torch.Tensor], torch.Tensor]
+"""(layer, q [N, heads, D], k [N, kv_heads, D], v) -> [N, heads * D]"""
+
+
+@dataclass(frozen=True)
+class Layer:
+    """One layer's weights: ``weights[group]`` is [sum of out, in], ``biases[group]`` its bias or None."""
+
+    weights: dict[str, torch.Tensor]
+    biases: dict[str, torch.Tensor | None]
+    input_norm: torch.Tensor
+    mlp_norm: torch.Tensor
+    q_norm: torch.Tensor | None
+    k_norm: torch.Tensor | None
+
+
+class Linears(Protocol):
+    def __call__(self, layer: int, group: str, x: torch.Tensor) -> torch.Tensor:
+        """[N, in] -> [N, sum of the group's out]."""
+        ...
+
+
+class Transformer:
+    """Frozen base weights on one device, shared by every adapter."""
+
+    def __init__(
+        self, architecture: Architecture, layers: list[Layer], embedding: torch.Tensor, norm: torch.Tensor, head: torch.Tensor
+    ) -> None:
+        self.architecture, self.layers = architecture, layers
+        self.embedding, self.norm, self.head = embedding, norm, head
+        self.device, self.dtype = embedding.device, embedding.dtype
+        self._angles: tuple[torch.Tensor, torch.Tensor] | None = None
+
+    def sizes(self, group: str) -> list[int]:
+        """Output widths of a group's parts."""
+        a = self.architecture
+        q, kv = a.heads * a.head_size, a.kv_heads * a.head_size
+        return {"qkv": [q, kv, kv], "o": [a.hidden], "gate_up": [a.mlp, a.mlp], "down": [a.hidden]}[group]
+
+    def width(self, group: str) -> int:
+        """Input width of a group."""
+        a = self.architecture
+        return {"o": a.heads * a.head_size, "down": a.mlp}.get(group, a.hidden)
+
+    def rotary(self, positions: torch.Tensor, longest: int) -> tuple[torch.Tensor, torch.Tensor]:
+        """Cosines and sines for ``positions`` [N], each [N, 1, D / 2]; ``longest`` bounds the positions."""
+        if self._angles is None or self._angles[0].shape[0] < longest:
+            length = min(max(1024, 2 * longest), max(self.architecture.context, longest))
+            angles = torch.outer(torch.arange(length).float(), self.architecture.inverse_frequencies())
+            self._angles = (angles.cos().to(self.device, self.dtype), angles.sin().to(self.device, self.dtype))
+        cosines, sines = self._angles
+        return cosines[positions].unsqueeze(1), sines[positions].unsqueeze(1)
+
+
+@dataclass(frozen=True)
+class PlainLinears:
+    """The base model without an adapter."""
+
+    model: Transformer
+
+    def __call__(self, layer: int, group: str, x: torch.Tensor) -> torch.Tensor:
+        weights = self.model.layers[layer]
+        return functional.linear(x, weights.weights[group], weights.biases[group])
+
+
+def run_layers(
+    model: Transformer, tokens: torch.Tensor, rotary: tuple[torch.Tensor, torch.Tensor], linears: Linears, attend: Attend
+) -> torch.Tensor:
+    """Hidden states after the last norm, [N, H], of flat ``tokens`` [N]."""
+    a = model.architecture
+    count, eps = tokens.shape[0], a.norm_eps
+    q_size, kv_size, _ = model.sizes("qkv")
+    x = functional.embedding(tokens, model.embedding)
+    for index, layer in enumerate(model.layers):
+        normed = functional.rms_norm(x, (a.hidden,), layer.input_norm, eps)
+        q, k, v = linears(index, "qkv", normed).split((q_size, kv_size, kv_size), dim=-1)
+        q, k, v = q.view(count, a.heads, -1), k.view(count, a.kv_heads, -1), v.view(count, a.kv_heads, -1)
+        if layer.q_norm is not None:
+            q = functional.rms_norm(q, (a.head_size,), layer.q_norm, eps)
+            k = functional.rms_norm(k, (a.head_size,), layer.k_norm, eps)
+        x = x + linears(index, "o", attend(index, _rotated(q, rotary), _rotated(k, rotary), v))
+        normed = functional.rms_norm(x, (a.hidden,), layer.mlp_norm, eps)
+        gate, up = linears(index, "gate_up", normed).split(a.mlp, dim=-1)
+        x = x + linears(index, "down", functional.silu(gate) * up)
+    return functional.rms_norm(x, (a.hidden,), model.norm, eps)
+
+
+def _rotated(x: torch.Tensor, rotary: tuple[torch.Tensor, torch.Tensor]) -> torch.Tensor:
+    cosines, sines = rotary
+    first, second = x.chunk(2, dim=-1)
+    return torch.cat((first * cosines - second * sines, second * cosines + first * sines), dim=-1)
+
+
+class _Rearranged(torch.autograd.Function):
+    """Rows of ``x`` gathered by ``forward_index``; the gradient gathered back by ``backward_index``.
+
+    Both directions are plain gathers, faster than autograd's scatter-add and in a fixed order. Right only because each
+    token has one place in the other layout and padding places carry no gradient.
+    """
+
+    @staticmethod
+    def forward(ctx, x, forward_index, backward_index):  # pyright: ignore[reportIncompatibleMethodOverride]
+        ctx.save_for_backward(backward_index)
+        return x.index_select(0, forward_index)
+
+    @staticmethod
+    def backward(ctx, gradient):  # pyright: ignore[reportIncompatibleMethodOverride]
+        (backward_index,) = ctx.saved_tensors
+        return gradient.index_select(0, backward_index), None, None
+
+
+class _Unpadded(torch.autograd.Function):
+    """The rows of ``x`` at ``places``; the dropped rows' gradient is zero."""
+
+    @staticmethod
+    def forward(ctx, x, places):  # pyright: ignore[reportIncompatibleMethodOverride]
+        ctx.save_for_backward(places)
+        ctx.rows = x.shape[0]
+        return x.index_select(0, places)
+
+    @staticmethod
+    def backward(ctx, gradient):  # pyright: ignore[reportIncompatibleMethodOverride]
+        (places,) = ctx.saved_tensors
+        return gradient.new_zeros(ctx.rows, gradient.shape[1]).index_copy_(0, places, gradient), None
+
+
+@dataclass(frozen=True)
+class _Bunch:
+    """Sequences attended together: rows ``start:stop`` of the flat tokens, as [rows, longest] with padding on the right."""
+
+    start: int
+    stop: int
+    rows: int
+    longest: int
+    spread: torch.Tensor | None
+    """Flat index (within the bunch) of each padded place; None if all sequences have one length."""
+    gathered: torch.Tensor | None
+    """Padded place of each flat token."""
+
+
+class Packing:
+    """Sequences laid end to end. Matrix products see no padding; attention sees bunches of similar lengths.
+
+    Padding on the right needs no mask: a causal query never looks at later places.
+    """
+
+    def __init__(self, lengths: list[int], device: torch.device, waste: float = 0.25) -> None:
+        self.lengths = lengths
+        self.total = sum(lengths)
+        self.longest = max(lengths)
+        self.positions = torch.cat([torch.arange(n) for n in lengths]).to(device)
+        starts = [0]
+        for n in lengths:
+            starts.append(starts[-1] + n)
+        self.starts = starts
+        self.bunches: list[_Bunch] = []
+        first = 0
+        while first < len(lengths):
+            last, longest, tokens = first, 0, 0
+            while last < len(lengths):
+                wider = max(longest, lengths[last])
+                if last > first and wider * (last + 1 - first) > (1 + waste) * (tokens + lengths[last]):
+                    break
+                longest, tokens, last = wider, tokens + lengths[last], last + 1
+            self.bunches.append(self._bunch(first, last, longest, device))
+            first = last
+
+    def _bunch(self, first: int, last: int, longest: int, device: torch.device) -> _Bunch:
+        start, stop, rows = self.starts[first], self.starts[last], last - first
+        if rows * longest == stop - start:
+            return _Bunch(start, stop, rows, longest, None, None)
+        spread = torch.zeros(rows * longest, dtype=torch.long)
+        gathered = torch.empty(stop - start, dtype=torch.long)
+        for row, sequence in enumerate(range(first, last)):
+            places = torch.arange(self.lengths[sequence])
+            flat = places + self.starts[sequence] - start
+            spread[row * longest + places] = flat
+            gathered[flat] = row * longest + places
+        return _Bunch(start, stop, rows, longest, spread.to(device), gathered.to(device))
+
+
+def packed_attention(packing: Packing, keep: Callable[[int, torch.Tensor, torch.Tensor], None] | None = None) -> Attend:
+    """Causal attention within each sequence of ``packing``; ``keep`` is shown each layer's flat keys and values."""
+
+    def attend(layer: int, q: torch.Tensor, k: torch.Tensor, v: torch.Tensor) -> torch.Tensor:
+        if keep is not None:
+            keep(layer, k, v)
+        mixed = [_attend_bunch(bunch, q, k, v) for bunch in packing.bunches]
+        return mixed[0] if len(mixed) == 1 else torch.cat(mixed)
+
+    return attend
+
+
+def _attend_bunch(bunch: _Bunch, q: torch.Tensor, k: torch.Tensor, v: torch.Tensor) -> torch.Tensor:
+    heads, kv_heads = q.shape[1], k.shape[1]
+
+    def padded(x: torch.Tensor) -> torch.Tensor:
+        x = x[bunch.start : bunch.stop]
+        if bunch.spread is not None:
+            x = _Rearranged.apply(x, bunch.spread, bunch.gathered)
+        return x.view(bunch.rows, bunch.longest, x.shape[1], x.shape[2]).transpose(1, 2)  # pyright: ignore
+
+    q, k, v = padded(q), padded(k), padded(v)
+    if heads != kv_heads:
+        k, v = k.repeat_interleave(heads // kv_heads, dim=1), v.repeat_interleave(heads // kv_heads, dim=1)
+    mixed = functional.scaled_dot_product_attention(q, k, v, is_causal=True)
+    mixed = mixed.transpose(1, 2).reshape(bunch.rows * bunch.longest, -1)
+    return mixed if bunch.spread is None else _Unpadded.apply(mixed, bunch.gathered)  # pyright: ignore
