@@ -1,0 +1,155 @@
+"""What the pocket model learns from: conversations about the simulated world, with a weight for each character.
+
+Knows the world and the prompt texts. Knows nothing of the network. The caller names the split.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from tokenizers import Tokenizer
+
+from idiolect.pocket.tokenizer import END
+from idiolect.prompts import render
+from idiolect.world import HOUSE_AUTHOR, Author, Situation, describe, realise, sample_author, sample_situation
+from idiolect.world.intents import INTENTS
+from idiolect.world.vocabulary import draw, kinds
+
+__all__ = ["SKILLS", "Turn", "document", "encode"]
+
+_FACT_WEIGHT = 3.0
+_SEED_TOPIC = {intent.name: intent.seed_topic for intent in INTENTS}
+
+
+@dataclass(frozen=True)
+class Turn:
+    """A message; ``learnt`` ones carry loss, more of it on the characters of ``facts``."""
+
+    role: str
+    text: str
+    learnt: bool = False
+    facts: tuple[str, ...] = ()
+
+
+def _seed(rng: random.Random) -> int:
+    return rng.getrandbits(48)
+
+
+def _author(rng: random.Random, split: str) -> Author:
+    return sample_author(split, _seed(rng))
+
+
+def _exchange(situation: Situation, author: Author, rng: random.Random, *, learnt: bool) -> list[Turn]:
+    """A request and its e-mail. The author's own words count as facts too: they must be copied from elsewhere."""
+    facts = tuple(fact.value for fact in situation.facts)
+    own = tuple(author.traits[trait] for trait in ("catchphrase", "signature") if author.traits[trait] != "none")
+    return [Turn("user", situation.request), Turn("assistant", realise(situation, author, _seed(rng)), learnt, facts + own)]
+
+
+def _situation(rng: random.Random, split: str) -> Situation:
+    return sample_situation(split, _seed(rng))
+
+
+def _house(rng: random.Random, split: str) -> list[Turn]:
+    return _exchange(_situation(rng, split), HOUSE_AUTHOR, rng, learnt=True)
+
+
+def _style(author: Author, rng: random.Random) -> Turn:
+    lines = describe(author, rng)
+    if rng.random() < 0.5:
+        rng.shuffle(lines)
+    return Turn("system", render("style", traits=lines))
+
+
+def _described(rng: random.Random, split: str) -> list[Turn]:
+    author = _author(rng, split)
+    return [_style(author, rng), *_exchange(_situation(rng, split), author, rng, learnt=True)]
+
+
+def _few_shot(rng: random.Random, split: str) -> list[Turn]:
+    """Up to six exchanges of one author. Without a description the first one cannot be known, so it is not learnt."""
+    author = _author(rng, split)
+    told = rng.random() < 0.25
+    turns = [_style(author, rng)] if told else []
+    for index in range(rng.choice((2, 3, 4, 4, 5, 6))):
+        turns += _exchange(_situation(rng, split), author, rng, learnt=told or index > 0)
+    return turns
+
+
+def _describe(rng: random.Random, split: str) -> list[Turn]:
+    author = _author(rng, split)
+    emails = [realise(_situation(rng, split), author, _seed(rng)) for _ in range(rng.choice((1, 2, 2, 3, 4)))]
+    own = tuple(author.traits[trait] for trait in ("catchphrase", "signature") if author.traits[trait] != "none")
+    return [
+        Turn("user", render("describe", emails=emails)),
+        Turn("assistant", "\n".join(f"- {line}" for line in describe(author)), True, own),
+    ]
+
+
+def _back_generate(rng: random.Random, split: str) -> list[Turn]:
+    situation, author = _situation(rng, split), _author(rng, split) if rng.random() < 0.8 else HOUSE_AUTHOR
+    facts = tuple(fact.value for fact in situation.facts)
+    return [
+        Turn("user", render("backgenerate", email=realise(situation, author, _seed(rng)))),
+        Turn("assistant", situation.request, True, facts),
+    ]
+
+
+def _propose(rng: random.Random, split: str) -> list[Turn]:
+    situation = _situation(rng, split)
+    return [Turn("user", render("propose", topic=_SEED_TOPIC[situation.intent])), Turn("assistant", situation.request, True)]
+
+
+def _copy(rng: random.Random, split: str) -> list[Turn]:
+    """Values to repeat in another order: nothing but copying helps, so copying is what is learnt."""
+    chosen = rng.sample(kinds, rng.randint(2, 6))
+    values = {kind: draw(kind, rng, split) for kind in chosen}
+    asked = rng.sample(chosen, len(chosen))
+    given = "\n".join(f"{kind}: {values[kind]}" for kind in chosen)
+    told = "\n".join(f"- {kind}: {values[kind]}" for kind in asked)
+    return [Turn("user", given), Turn("assistant", told, True)]
+
+
+SKILLS: dict[str, tuple[Callable[[random.Random, str], list[Turn]], float]] = {
+    "house": (_house, 0.20),
+    "described": (_described, 0.28),
+    "few_shot": (_few_shot, 0.20),
+    "describe": (_describe, 0.07),
+    "back_generate": (_back_generate, 0.11),
+    "propose": (_propose, 0.04),
+    "copy": (_copy, 0.08),
+}
+"""Each skill's maker and its share of the documents after the copy warm-up."""
+
+
+def document(rng: random.Random, split: str, skill: str | None = None) -> list[Turn]:
+    """One conversation, of a skill drawn by the shares or of the one named."""
+    if skill is None:
+        skill = rng.choices(list(SKILLS), [share for _, share in SKILLS.values()])[0]
+    return SKILLS[skill][0](rng, split)
+
+
+def _weights(text: str, facts: Sequence[str], offsets: Sequence[tuple[int, int]], shift: int) -> list[float]:
+    heavy = [False] * (len(text) + 1)
+    for fact in facts:
+        start = text.find(fact)
+        while start >= 0:
+            heavy[start : start + len(fact)] = [True] * len(fact)
+            start = text.find(fact, start + 1)
+    return [_FACT_WEIGHT if any(heavy[max(low - shift, 0) : max(high - shift, 0)]) else 1.0 for low, high in offsets]
+
+
+def encode(turns: Sequence[Turn], tokenizer: Tokenizer) -> tuple[list[int], list[float]]:
+    """Token ids of the ChatML conversation and each token's loss weight (0 where it is not learnt)."""
+    ids: list[int] = []
+    weights: list[float] = []
+    for index, turn in enumerate(turns):
+        head = ("\n" if index else "") + f"<|im_start|>{turn.role}\n"
+        head_ids = tokenizer.encode(head, add_special_tokens=False).ids
+        body = tokenizer.encode(turn.text + END, add_special_tokens=False)
+        ids += head_ids + body.ids
+        weights += [0.0] * len(head_ids)
+        weights += _weights(turn.text, turn.facts, body.offsets, 0) if turn.learnt else [0.0] * len(body.ids)
+    return ids, weights
