@@ -1,0 +1,32 @@
+"""``idiolect prompt``: writers with a style prompt and with examples."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from idiolect.cli.local_engine import connected
+from idiolect.cli.options import AsJson, Folder, demonstrations_of, open_workspace, report, with_config
+from idiolect.cli.progress import bars, stage
+from idiolect.methods.prompting import PromptingConfig, prompting
+
+__all__ = ["prompt"]
+
+
+@with_config(PromptingConfig)
+def prompt(
+    config: PromptingConfig,
+    workspace: Folder = Path(),
+    rewrite: Annotated[bool, typer.Option("--rewrite", help="Write prompt.md anew even if you have edited it.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Write a system prompt from the person's texts, and choose examples."""
+    place, settings = open_workspace(workspace)
+    rows = demonstrations_of(place)
+    with bars() as progress, connected(settings, place) as connection:
+        told = stage(progress, "Describing the style")
+        writers = connection.run(prompting(connection, place, settings, rows, config, rewrite=rewrite, on_progress=told))
+    text = f"{writers['prompt'].system_prompt}\n\nEdit it in {place.prompt}; an edited prompt is kept."
+    report(as_json, {name: writer.model_dump(mode="json") for name, writer in writers.items()}, text)

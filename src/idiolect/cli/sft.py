@@ -1,0 +1,54 @@
+"""``idiolect sft``: fine-tuning, and what is missing before it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from idiolect.cli.local_engine import connected
+from idiolect.cli.options import Again, AsJson, Folder, demonstrations_of, open_workspace, report, with_config
+from idiolect.cli.progress import Progress, bars, stage
+from idiolect.corpus.demonstrations import load_demonstrations
+from idiolect.errors import ServiceError
+from idiolect.methods.baseline import baseline
+from idiolect.methods.prompting import prompting
+from idiolect.methods.sft import SftConfig
+from idiolect.methods.sft import sft as train
+from idiolect.methods.synthetic import synthetic_data
+from idiolect.service import Connection, Model, Writer, renderer_name
+from idiolect.settings import Settings
+from idiolect.synthesis import complete_demonstrations
+from idiolect.tasks import load_task
+from idiolect.workspace import Workspace
+
+__all__ = ["sft"]
+
+
+@with_config(SftConfig)
+def sft(config: SftConfig, workspace: Folder = Path(), again: Again = False, as_json: AsJson = False) -> None:
+    """Fine-tune an adapter on the person's voice; does what is missing before it."""
+    place, settings = open_workspace(workspace)
+    demonstrations_of(place)
+    with bars() as progress, connected(settings, place, [settings.policy, settings.teacher]) as connection:
+        writer = connection.run(_all(connection, place, settings, config, again, progress))
+    text = f'The adapter is {writer.adapter}. It lies in {place.runs}\nNext: idiolect compare, or idiolect write "…"'
+    report(as_json, {"writer": writer.model_dump(mode="json")}, text)
+
+
+async def _all(connection: Connection, place: Workspace, settings: Settings, config: SftConfig, again: bool, progress: Progress) -> Writer:
+    """Requests for texts that have none, the other writers, synthetic data, training: each only where it is not done yet."""
+    policy = Model(settings.policy, renderer_name(settings.policy, settings.renderer))
+    form = load_task(settings.task, place).request_form if settings.instructed else None
+    told = stage(progress, "Writing requests for the texts")
+    await complete_demonstrations(connection, place, policy, seed=settings.seed, instruction=form, on_progress=told)
+    rows, heldout = demonstrations_of(place), load_demonstrations(place.heldout)
+    baseline(place, settings)
+    await prompting(connection, place, settings, rows, on_progress=stage(progress, "Describing the style"))
+    made = []
+    if config.data != "demonstrations":
+        try:
+            made, _ = await synthetic_data(connection, place, settings, rows, heldout, progress=progress)
+        except ServiceError as error:
+            if config.data == "synthetic" or not error.what.startswith("the teacher wrote nothing"):
+                raise
+            progress(f"{error.what}; training on the person's own texts alone", 1, 1)
+    return await train(connection, place, settings, rows, made, config, again=again, on_progress=stage(progress, "Training"))

@@ -1,0 +1,34 @@
+"""``idiolect synthesize``: synthetic texts by the teacher."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from idiolect.cli.local_engine import connected
+from idiolect.cli.options import AsJson, Folder, demonstrations_of, open_workspace, report, with_config
+from idiolect.cli.progress import bars
+from idiolect.corpus.demonstrations import load_demonstrations
+from idiolect.methods.synthetic import synthetic_data
+from idiolect.synthesis import SynthesisConfig
+
+__all__ = ["synthesize"]
+
+
+@with_config(SynthesisConfig)
+def synthesize(config: SynthesisConfig, workspace: Folder = Path(), as_json: AsJson = False) -> None:
+    """Have a teacher write synthetic texts in the person's voice."""
+    place, settings = open_workspace(workspace)
+    rows, heldout = demonstrations_of(place), load_demonstrations(place.heldout)
+    with bars() as progress, connected(settings, place, [settings.policy, settings.teacher]) as connection:
+        made, kept = connection.run(synthetic_data(connection, place, settings, rows, heldout, config, progress=progress))
+    where = place.synthetic / "demonstrations.jsonl"
+    report(as_json, {"rows": len(made), **kept}, f"{len(made)} synthetic texts in {where}\n{_told(kept)}")
+
+
+def _told(kept: dict[str, Any]) -> str:
+    lines = []
+    for what in ("requests", "texts"):
+        dropped = ", ".join(f"{count} {reason}" for reason, count in kept[what]["dropped"].items()) or "none"
+        lines.append(f"{what.capitalize()}: {kept[what]['kept']} kept; dropped: {dropped}")
+    return "\n".join(lines)
