@@ -135,7 +135,8 @@ def sampled(sampler: Sampler, **settings: object) -> SampleJob:
     errors: list[Exception] = []
     defaults: dict[str, object] = {
         "prompt": [5, 6, 7], "adapter": None, "samples": 1, "max_tokens": 20, "choice": Choice(0.0, -1, 1.0), "seed": 0,
-        "stop_tokens": frozenset(), "stop_strings": (), "decode": None, "prompt_logprobs": False, "top_prompt": 0, "top_sampled": 0,
+        "stop_tokens": frozenset(), "stop_strings": (), "decode": None, "prompt_logprobs": False, "scored": 99,
+        "top_prompt": 0, "top_sampled": 0,
     }  # fmt: skip
     job = SampleJob(**{**defaults, **settings}, done=finished.append, failed=errors.append)  # type: ignore[arg-type]
     sampler.waiting.append(job)

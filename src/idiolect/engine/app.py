@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import hmac
 import logging
 import secrets
@@ -346,6 +347,7 @@ def _sample_job(engine: Engine, target: SamplingSession, asked: types.SampleRequ
         stop_strings=stop_strings,
         decode=base.decoder() if stop_strings else None,
         prompt_logprobs=bool(asked.prompt_logprobs),
+        scored=len(prompt) - 1 if asked.prompt_logprobs_last_n is None else asked.prompt_logprobs_last_n,
         top_prompt=asked.topk_prompt_logprobs,
         top_sampled=asked.topk_sample_logprobs,
         done=lambda job: engine.futures.resolve(future, protobuf=wire.sample_response(job)),
@@ -373,13 +375,13 @@ def _check_sampling(asked: types.SampleRequest, prompt: list[int], vocabulary: i
         raise InputError("temperature must lie in 0..100 and top_p above 0 and up to 1")
     if not 0 <= asked.topk_prompt_logprobs <= 1000 or not 0 <= asked.topk_sample_logprobs <= 1000:
         raise InputError("top-k logprobs go from 0 to 1000")
+    if asked.prompt_logprobs_last_n is not None and not 1 <= asked.prompt_logprobs_last_n <= len(prompt) - 1:
+        raise InputError(f"prompt_logprobs_last_n must lie in 1..{len(prompt) - 1}")
     if asked.target_prompt_logprobs is not None or asked.prompt_alt_tokens_k:
         raise InputError("target_prompt_logprobs and prompt_alt_tokens_k are not answered by this engine")
 
 
 def _add_futures(app: FastAPI, engine: Engine) -> None:
-    import asyncio
-
     @app.post(f"{ROOT}/retrieve_future")
     async def retrieve_future(request: Request) -> Response:
         asked = await parsed(request, types.FutureRetrieveRequest)

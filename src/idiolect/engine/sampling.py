@@ -48,6 +48,8 @@ class SampleJob:
     stop_strings: tuple[str, ...]
     decode: Callable[[list[int]], str] | None
     prompt_logprobs: bool
+    scored: int
+    """How many of the prompt's last tokens are scored, if any are."""
     top_prompt: int
     top_sampled: int
     done: Callable[[SampleJob], None]
@@ -170,7 +172,7 @@ class Sampler:
         self._drop_ended(first)
 
     def _score_prompt(self, job: SampleJob, hidden: torch.Tensor) -> None:
-        """Logprobs of a prompt's tokens given those before; position 0 has none and gets NaN."""
+        """Logprobs of a prompt's last tokens given those before; the others, and always position 0, get NaN."""
         count = len(job.prompt)
         job.prompt_values = np.full(count, np.nan, dtype=np.float32)
         top = min(job.top_prompt, self.model.architecture.vocabulary)
@@ -179,7 +181,7 @@ class Sampler:
         targets = torch.tensor(job.prompt, device=hidden.device)
         block = max(1, LOGITS_AT_ONCE // self.model.architecture.vocabulary)
         linears = SnapshotLinears(self.model, [(job.adapter, slice(None))] if job.adapter else [])
-        for start in range(0, count - 1, block):
+        for start in range(max(0, count - 1 - job.scored), count - 1, block):
             stop = min(count - 1, start + block)
             logits = linears.logits(hidden[start:stop])
             normalizers = logits.logsumexp(dim=-1)
