@@ -8,14 +8,15 @@ from __future__ import annotations
 import functools
 import platform
 from collections.abc import Callable, Sequence
+from datetime import datetime
 from importlib import metadata
-from pathlib import Path
 from typing import Any
 
 import idiolect
 from idiolect.corpus import Demonstration
+from idiolect.corpus.demonstrations import load_demonstrations
 from idiolect.errors import InputError
-from idiolect.evaluation.drafts import write_drafts
+from idiolect.evaluation.drafts import Drafted, write_drafts
 from idiolect.evaluation.fidelity import FidelityChecker
 from idiolect.evaluation.results import DraftRows, Results
 from idiolect.evaluation.scoring import BASELINE, reference, score
@@ -24,10 +25,10 @@ from idiolect.methods.baseline import baseline
 from idiolect.methods.run import all_writers
 from idiolect.service import Connection, Writer
 from idiolect.settings import Settings, pocket_model
-from idiolect.workspace import Workspace, read_json_lines
+from idiolect.workspace import Workspace
 from idiolect.world import Author
 
-__all__ = ["ORDER", "OnProgress", "choose_writers", "compare", "read_rows"]
+__all__ = ["ORDER", "OnProgress", "choose_writers", "compare"]
 
 ORDER = ("baseline", "prompt", "few_shot", "sft", "rlaif", "ditto")
 """How writers are listed; others follow in the order of their runs."""
@@ -53,10 +54,10 @@ def compare(
     Drafts are kept, so a killed comparison goes on. Raises ``InputError`` where there is nothing to compare.
     """
     heldout = _heldout(workspace, requests)
-    demonstrations = read_rows(workspace.demonstrations)
+    demonstrations = load_demonstrations(workspace.demonstrations)
     chosen = choose_writers(workspace, settings, writers)
 
-    def drafts(writer: Writer, asked: Sequence[str], label: str):
+    def drafts(writer: Writer, asked: Sequence[str], label: str) -> Drafted:
         report = functools.partial(on_progress, label) if on_progress else None
         return write_drafts(workspace, connection, writer, asked, seed=settings.seed, on_progress=report)
 
@@ -84,6 +85,7 @@ def compare(
         truncated=scores.truncated,
         reference=reference(heldout, style=style, checker=checker, seed=settings.seed),
         about={
+            "date": datetime.now().date().isoformat(),
             "demonstrations": len(demonstrations),
             "simulated": author is not None,
             "style": style.about(),
@@ -113,15 +115,10 @@ def choose_writers(workspace: Workspace, settings: Settings, names: Sequence[str
     return {name: found[name] for name in ordered if names is None or name in names or name == BASELINE}
 
 
-def read_rows(path: Path) -> list[Demonstration]:
-    """The demonstrations of a file; none where there is no file."""
-    return [Demonstration.model_validate(row) for row in read_json_lines(path)] if path.is_file() else []
-
-
 def _heldout(workspace: Workspace, requests: int | None) -> list[Demonstration]:
     if requests is not None and requests < 1:
         raise InputError(f"{requests} requests cannot be compared", where="--requests", hint="Give a number from 1 up")
-    rows = [row for row in read_rows(workspace.heldout) if row.input.strip()]
+    rows = [row for row in load_demonstrations(workspace.heldout) if row.input.strip()]
     if not rows:
         raise InputError("there are no held-out requests", where=str(workspace.heldout), hint="Run `idiolect import` with more e-mails")
     return rows[:requests]
