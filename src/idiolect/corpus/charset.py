@@ -40,7 +40,7 @@ def decode_bytes(data: bytes, declared: str | None = None) -> str:
             return data.decode(candidate)
         except (UnicodeError, LookupError, ValueError):
             continue
-    if name in ("ascii", "utf-8", "utf-8-sig") and _mostly_ascii(data):
+    if name in (None, "ascii", "utf-8", "utf-8-sig") and _mostly_ascii(data):
         return data.decode("cp1252", "replace")
     best = from_bytes(data[:20_000]).best()
     return data.decode(best.encoding if best else "cp1252", "replace")

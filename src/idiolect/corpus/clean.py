@@ -20,6 +20,7 @@ def clean_body(text: str, sender: str = "") -> str:
     The sign-off, the name below it and PS lines stay, since they are style.
     """
     text = text[:_LONGEST]
+    text = re.sub(r"\n{4,}", "\n\n\n", text)
     text = re.sub(r"\[(?:cid|image):[^\]\n]*\]|\ufffc", "", text)
     return _unwrapped(strip_tail(strip_quotes(text), sender))
 

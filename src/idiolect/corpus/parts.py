@@ -14,6 +14,7 @@ __all__ = ["MalformedMail", "Parts", "read_parts"]
 
 _HTML = re.compile(r"\A\s*(?:<!doctype html|<html|<body|<div|<p>|<meta)", re.IGNORECASE)
 _DEEPEST = 50
+_CONTROLS = bytes(set(range(32)) - set(b"\t\n\r\f\x1b"))
 
 
 class MalformedMail(ValueError):
@@ -99,7 +100,12 @@ def _best(choices: list[tuple[str, str]]) -> str:
 
 def _decoded(part: MimeMessage) -> str:
     payload = part.get_payload(decode=True)
-    return decode_bytes(payload, part.get_content_charset()) if isinstance(payload, bytes) else ""
+    if not isinstance(payload, bytes):
+        return ""
+    charset = part.get_content_charset()
+    if not (charset or "").startswith(("utf-16", "utf-32")) and len(payload.translate(None, _CONTROLS)) * 10 < len(payload) * 9:
+        raise MalformedMail("holds binary data where text should be")
+    return decode_bytes(payload, charset)
 
 
 def _unflowed(text: str, *, delete_space: bool) -> str:

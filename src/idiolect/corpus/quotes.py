@@ -52,15 +52,10 @@ def strip_quotes(text: str) -> str:
     kept: list[str] = []
     at = 0
     while at < len(lines):
-        end = _introduction(lines, at)
-        if end is None:
-            kept.append(lines[at])
-            at += 1
-            continue
-        following = next((line for line in lines[end:] if line.strip()), "")
-        if _quoted(following):
+        end, certain = _introduction(lines, at)
+        if end and _quoted(next((lines[i] for i in range(end, len(lines)) if lines[i].strip()), "")):
             at = end
-        elif _DIGIT_OR_ADDRESS.search(" ".join(lines[at:end])):
+        elif end and certain:
             break
         else:
             kept.append(lines[at])
@@ -103,20 +98,22 @@ def _wrote() -> tuple[re.Pattern[str], ...]:
 _GENERIC = re.compile(r"^(?:On|Am|Le|El|Il|Op|Den|Em|Dne|Dnia|W dniu|\d|\S+,? <|.{0,80}<[^<>\s]+@).*[:：]$", re.IGNORECASE | re.DOTALL)
 
 
-def _introduction(lines: list[str], at: int) -> int | None:
-    """The index after an "On ... wrote:" that begins at ``at`` and runs over at most four lines."""
-    if _quoted(lines[at]) or not lines[at].strip():
-        return None
+def _introduction(lines: list[str], at: int) -> tuple[int, bool]:
+    """The index after an "On ... wrote:" that begins at ``at`` and runs over at most four lines, or 0.
+
+    Certain if it is a mail program's, with a date or an address; else it may be the person's own line, unless quoted lines follow.
+    """
+    if not lines[at].strip() or _quoted(lines[at]):
+        return 0, False
     for end in range(at + 1, min(at + 4, len(lines)) + 1):
         last = lines[end - 1].strip()
         if not last:
-            return None
+            break
         if not last.endswith((":", "：")):
             continue
         joined = " ".join(line.strip() for line in lines[at:end])
         if len(joined) > _LONGEST or not _VERBS.search(joined):
-            return None
-        if any(expression.match(joined) for expression in _wrote()) or (_GENERIC.match(joined) and _DIGIT_OR_ADDRESS.search(joined)):
-            return end
-        return None
-    return None
+            break
+        programs = any(expression.match(joined) for expression in _wrote()) or bool(_GENERIC.match(joined))
+        return end, programs and bool(_DIGIT_OR_ADDRESS.search(joined))
+    return 0, False

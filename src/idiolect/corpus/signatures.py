@@ -98,6 +98,8 @@ def strip_tail(text: str, sender: str = "") -> str:
 def _without_signature(lines: list[str]) -> tuple[list[str], list[str]]:
     """Split at the ``-- `` line; PS lines below it are handed back. A bare ``--`` high up is the person's own divider."""
     for at, line in enumerate(lines):
+        if line not in ("-- ", "--"):
+            continue
         below = lines[at + 1 :]
         if line == "-- " or (line == "--" and sum(bool(rest.strip()) for rest in below) <= 10):
             start = next((i for i, rest in enumerate(below) if _POSTSCRIPT.match(rest)), len(below))
