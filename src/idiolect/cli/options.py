@@ -14,13 +14,17 @@ from typing import Annotated, Any
 import typer
 from pydantic import BaseModel, ValidationError
 
+from idiolect.cli.progress import Progress, stage
 from idiolect.corpus import Demonstration
 from idiolect.corpus.demonstrations import load_demonstrations
 from idiolect.errors import InputError
+from idiolect.service import Connection, Model, renderer_name
 from idiolect.settings import Settings
+from idiolect.synthesis import complete_demonstrations
+from idiolect.tasks import load_task
 from idiolect.workspace import Workspace
 
-__all__ = ["Again", "AsJson", "Folder", "demonstrations_of", "open_workspace", "report", "with_config"]
+__all__ = ["Again", "AsJson", "Folder", "demonstrations_of", "open_workspace", "ready_demonstrations", "report", "with_config"]
 
 Folder = Annotated[Path, typer.Option("--workspace", "-w", help="The workspace's folder.", show_default="this folder")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
@@ -80,6 +84,15 @@ def demonstrations_of(workspace: Workspace) -> list[Demonstration]:
     if not rows:
         raise InputError("there are no demonstrations", where=str(workspace.demonstrations), hint="Run `idiolect import` first")
     return rows
+
+
+async def ready_demonstrations(connection: Connection, workspace: Workspace, settings: Settings, progress: Progress) -> list[Demonstration]:
+    """The workspace's demonstrations, each with a request: texts without one get it from the policy first."""
+    policy = Model(settings.policy, renderer_name(settings.policy, settings.renderer))
+    form = load_task(settings.task, workspace).request_form if settings.instructed else None
+    told = stage(progress, "Writing requests for the texts")
+    await complete_demonstrations(connection, workspace, policy, seed=settings.seed, instruction=form, on_progress=told)
+    return demonstrations_of(workspace)
 
 
 def report(as_json: bool, values: dict[str, Any], text: str) -> None:

@@ -8,9 +8,10 @@ from typing import Annotated
 import typer
 
 from idiolect.cli.local_engine import connected
-from idiolect.cli.options import AsJson, Folder, demonstrations_of, open_workspace, report, with_config
+from idiolect.cli.options import AsJson, Folder, demonstrations_of, open_workspace, ready_demonstrations, report, with_config
 from idiolect.cli.progress import bars, stage
 from idiolect.methods.prompting import PromptingConfig, prompting
+from idiolect.service import Writer
 
 __all__ = ["prompt"]
 
@@ -24,9 +25,14 @@ def prompt(
 ) -> None:
     """Write a system prompt from the person's texts, and choose examples."""
     place, settings = open_workspace(workspace)
-    rows = demonstrations_of(place)
+    demonstrations_of(place)
     with bars() as progress, connected(settings, place) as connection:
-        told = stage(progress, "Describing the style")
-        writers = connection.run(prompting(connection, place, settings, rows, config, rewrite=rewrite, on_progress=told))
+
+        async def work() -> dict[str, Writer]:
+            rows = await ready_demonstrations(connection, place, settings, progress)
+            told = stage(progress, "Describing the style")
+            return await prompting(connection, place, settings, rows, config, rewrite=rewrite, on_progress=told)
+
+        writers = connection.run(work())
     text = f"{writers['prompt'].system_prompt}\n\nEdit it in {place.prompt}; an edited prompt is kept."
     report(as_json, {name: writer.model_dump(mode="json") for name, writer in writers.items()}, text)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from idiolect.cli.local_engine import connected
-from idiolect.cli.options import Again, AsJson, Folder, demonstrations_of, open_workspace, report, with_config
+from idiolect.cli.options import Again, AsJson, Folder, demonstrations_of, open_workspace, ready_demonstrations, report, with_config
 from idiolect.cli.progress import Progress, bars, stage
 from idiolect.corpus.demonstrations import load_demonstrations
 from idiolect.errors import ServiceError
@@ -14,10 +14,8 @@ from idiolect.methods.prompting import prompting
 from idiolect.methods.sft import SftConfig
 from idiolect.methods.sft import sft as train
 from idiolect.methods.synthetic import synthetic_data
-from idiolect.service import Connection, Model, Writer, renderer_name
+from idiolect.service import Connection, Writer
 from idiolect.settings import Settings
-from idiolect.synthesis import complete_demonstrations
-from idiolect.tasks import load_task
 from idiolect.workspace import Workspace
 
 __all__ = ["sft"]
@@ -36,11 +34,7 @@ def sft(config: SftConfig, workspace: Folder = Path(), again: Again = False, as_
 
 async def _all(connection: Connection, place: Workspace, settings: Settings, config: SftConfig, again: bool, progress: Progress) -> Writer:
     """Requests for texts that have none, the other writers, synthetic data, training: each only where it is not done yet."""
-    policy = Model(settings.policy, renderer_name(settings.policy, settings.renderer))
-    form = load_task(settings.task, place).request_form if settings.instructed else None
-    told = stage(progress, "Writing requests for the texts")
-    await complete_demonstrations(connection, place, policy, seed=settings.seed, instruction=form, on_progress=told)
-    rows, heldout = demonstrations_of(place), load_demonstrations(place.heldout)
+    rows, heldout = await ready_demonstrations(connection, place, settings, progress), load_demonstrations(place.heldout)
     baseline(place, settings)
     await prompting(connection, place, settings, rows, on_progress=stage(progress, "Describing the style"))
     made = []

@@ -6,8 +6,9 @@ from pathlib import Path
 from typing import Any
 
 from idiolect.cli.local_engine import connected
-from idiolect.cli.options import AsJson, Folder, demonstrations_of, open_workspace, report, with_config
+from idiolect.cli.options import AsJson, Folder, demonstrations_of, open_workspace, ready_demonstrations, report, with_config
 from idiolect.cli.progress import bars
+from idiolect.corpus import Demonstration
 from idiolect.corpus.demonstrations import load_demonstrations
 from idiolect.methods.synthetic import synthetic_data
 from idiolect.synthesis import SynthesisConfig
@@ -19,9 +20,14 @@ __all__ = ["synthesize"]
 def synthesize(config: SynthesisConfig, workspace: Folder = Path(), as_json: AsJson = False) -> None:
     """Have a teacher write synthetic texts in the person's voice."""
     place, settings = open_workspace(workspace)
-    rows, heldout = demonstrations_of(place), load_demonstrations(place.heldout)
+    demonstrations_of(place)
     with bars() as progress, connected(settings, place, [settings.policy, settings.teacher]) as connection:
-        made, kept = connection.run(synthetic_data(connection, place, settings, rows, heldout, config, progress=progress))
+
+        async def work() -> tuple[list[Demonstration], dict[str, Any]]:
+            rows = await ready_demonstrations(connection, place, settings, progress)
+            return await synthetic_data(connection, place, settings, rows, load_demonstrations(place.heldout), config, progress=progress)
+
+        made, kept = connection.run(work())
     where = place.synthetic / "demonstrations.jsonl"
     report(as_json, {"rows": len(made), **kept}, f"{len(made)} synthetic texts in {where}\n{_told(kept)}")
 

@@ -62,11 +62,13 @@ def open_run(workspace: Workspace, method: str, config: dict[str, Any], *, again
 
 def all_writers(workspace: Workspace) -> dict[str, Writer]:
     """The newest finished writer of each name, oldest first."""
-    found: dict[str, tuple[tuple[str, int], Writer]] = {}
+    found: dict[str, tuple[tuple[str, int, int], Writer]] = {}
     for folder in _folders(workspace):
-        if (folder / "writer.json").is_file():
-            writer = Writer.load(folder / "writer.json")
-            found[writer.name] = (_age(folder), writer)
+        path = folder / "writer.json"
+        if path.is_file():
+            writer = Writer.load(path)
+            # Runs of different methods may begin in one second; then the time of the file decides.
+            found[writer.name] = ((*_age(folder), path.stat().st_mtime_ns), writer)
     return {name: writer for name, (_, writer) in sorted(found.items(), key=lambda item: item[1][0])}
 
 

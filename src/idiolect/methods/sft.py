@@ -113,8 +113,8 @@ async def _initial_state(connection: Connection, run: Run, base_model: str, rank
     known = run.folder / "initial.json"
     if not known.exists():
         with service_errors(connection.base_url):
-            client = await connection.client.create_lora_training_client_async(base_model=base_model, rank=rank, seed=seed)
-            saved = await (await client.save_state_async("initial")).result_async()
+            client = await connection.client.create_lora_training_client(base_model=base_model, rank=rank, seed=seed)
+            saved = await client.save_state("initial")
         write_json(known, {"path": saved.path})
     return read_json(known)["path"]
 
@@ -192,7 +192,7 @@ def _quiet() -> Iterator[None]:
     """Keep the cookbook's log lines and deprecation warnings off the person's screen; it replaces the root handlers."""
     root = logging.getLogger()
     handlers, level, disabled = root.handlers[:], root.level, logging.root.manager.disable
-    logging.disable(logging.INFO)
+    logging.disable(logging.WARNING)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", FutureWarning)
         warnings.simplefilter("ignore", DeprecationWarning)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import logging
 import os
 from collections.abc import Callable, Coroutine
 from contextlib import contextmanager, suppress
@@ -71,6 +72,8 @@ class Connection:
 
             # The SDK reports usage to its vendor unless told not to, and a person's mail is nobody's business.
             os.environ.setdefault("TINKER_TELEMETRY", "0")
+            # The SDK warns of every poll that it repeats; without a handler of its own that would go to the person's screen.
+            logging.getLogger("tinker").addHandler(logging.NullHandler())
             with service_errors(self.base_url):
                 self._client = tinker.ServiceClient(base_url=self.base_url, api_key=self.api_key)
         return self._client

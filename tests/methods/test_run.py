@@ -1,0 +1,60 @@
+"""Run folders: found again, numbered, newest writer first."""
+
+from pathlib import Path
+
+import pytest
+
+from idiolect.errors import InputError
+from idiolect.methods.run import all_writers, open_run, writer_named
+from idiolect.service import Writer
+from idiolect.workspace import Workspace
+
+
+def writer(name: str, **fields: object) -> Writer:
+    return Writer(name=name, base_model="m", renderer="r", **fields)  # type: ignore[arg-type]
+
+
+def test_a_run_with_the_same_config_is_gone_on_with(tmp_path: Path) -> None:
+    place = Workspace(tmp_path)
+    first = open_run(place, "sft", {"steps": 3})
+    assert open_run(place, "sft", {"steps": 3}) == first
+    assert open_run(place, "sft", {"steps": 4}) != first
+    assert open_run(place, "prompt", {"steps": 3}) != first
+    first.finish(writer("sft"))
+    assert open_run(place, "sft", {"steps": 3}) == first
+    assert open_run(place, "sft", {"steps": 3}, again=True) != first
+
+
+def test_a_folder_killed_before_its_config_was_written_is_not_taken(tmp_path: Path) -> None:
+    place = Workspace(tmp_path)
+    (place.runs / "sft-20200101-000000").mkdir(parents=True)
+    assert open_run(place, "sft", {}).folder.name != "sft-20200101-000000"
+
+
+def test_runs_of_one_second_are_kept_apart_and_in_order(tmp_path: Path) -> None:
+    place = Workspace(tmp_path)
+    for number in range(12):
+        open_run(place, "sft", {"number": number}).finish(writer("sft", max_tokens=number))
+    assert len(list(place.runs.iterdir())) == 12
+    assert all_writers(place)["sft"].max_tokens == 11
+
+
+def test_the_writer_that_most_was_learnt_for_is_chosen(tmp_path: Path) -> None:
+    place = Workspace(tmp_path)
+    with pytest.raises(InputError, match="no writer yet"):
+        writer_named(place)
+    open_run(place, "baseline", {}).finish(writer("baseline"))
+    assert writer_named(place).name == "baseline"
+    open_run(place, "sft", {}).finish(writer("sft", adapter="tinker://a/sampler_weights/b"))
+    open_run(place, "prompt", {}).finish(writer("prompt", system_prompt="x"))
+    assert writer_named(place).name == "sft"
+    assert writer_named(place, "prompt").name == "prompt"
+    with pytest.raises(InputError, match="There are: baseline, sft, prompt"):
+        writer_named(place, "ditto")
+
+
+def test_a_broken_writer_file_is_named(tmp_path: Path) -> None:
+    run = open_run(Workspace(tmp_path), "sft", {})
+    (run.folder / "writer.json").write_text('{"name": "x"}')
+    with pytest.raises(InputError, match=r"writer\.json, field base_model"):
+        run.writer()

@@ -1,0 +1,50 @@
+"""Task files, packaged and of one's own."""
+
+from pathlib import Path
+
+import pytest
+
+from idiolect.errors import InputError
+from idiolect.tasks import load_task
+from idiolect.workspace import Workspace
+from idiolect.world import TOPICS
+
+OWN = 'name = "note"\ninstruction = "Write a note."\nrequest_form = "One line."\ntopics = ["cats"]\nrubric = "# Short"\n'
+
+
+def test_email_has_ten_topics_that_the_pocket_model_knows() -> None:
+    task = load_task("email")
+    assert len(set(task.topics)) == 10
+    assert set(task.topics) <= set(TOPICS)
+    assert task.rubric.startswith("#") or task.rubric.strip().startswith("#")
+
+
+def test_a_workspaces_own_file_is_found_with_and_without_suffix(tmp_path: Path) -> None:
+    (tmp_path / "note.toml").write_text(OWN)
+    for name in ("note", "note.toml"):
+        assert load_task(name, Workspace(tmp_path)).topics == ("cats",)
+
+
+def test_own_file_goes_before_the_packaged_one(tmp_path: Path) -> None:
+    (tmp_path / "email.toml").write_text(OWN)
+    assert load_task("email", Workspace(tmp_path)).name == "note"
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        (OWN + "topic = 1", "field topic"),
+        (OWN.replace('"cats"', ""), "field topics"),
+        (OWN + "[checks]\nmax_tokens = 0", "checks.max_tokens"),
+        ("=", "TOML"),
+    ],
+)
+def test_wrong_files_are_named(tmp_path: Path, text: str, said: str) -> None:
+    (tmp_path / "note.toml").write_text(text)
+    with pytest.raises(InputError, match=said):
+        load_task("note", Workspace(tmp_path))
+
+
+def test_unknown_task_names_the_known_ones() -> None:
+    with pytest.raises(InputError, match="Known: email"):
+        load_task("poem")
