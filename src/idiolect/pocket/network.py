@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from pathlib import Path
+from typing import cast
 
 import torch
 from safetensors.torch import save_file
@@ -86,23 +87,26 @@ class Network(nn.Module):
         self.final_norm = nn.Parameter(torch.ones(shape.hidden))
         frequencies = shape.rope_theta ** -(torch.arange(0, shape.head_size, 2) / shape.head_size)
         angles = torch.outer(torch.arange(shape.context), frequencies).repeat(1, 2)[:, None, :]
-        self.register_buffer("cos", angles.cos(), persistent=False)
-        self.register_buffer("sin", angles.sin(), persistent=False)
+        self.cos, self.sin = angles.cos(), angles.sin()
         generator = torch.Generator().manual_seed(seed)
         nn.init.normal_(self.embedding, std=_EMBEDDING_SCALE, generator=generator)
         # The embedding is also the output layer: a small gain keeps the first logits near zero.
         nn.init.constant_(self.final_norm, 0.03)
-        for layer in self.layers:
+        for layer in self.decoder:
             nn.init.normal_(layer.qkv, std=0.5 / math.sqrt(shape.hidden), generator=generator)
             nn.init.normal_(layer.gate_up, std=0.5 / math.sqrt(shape.hidden), generator=generator)
             nn.init.zeros_(layer.out)
             nn.init.zeros_(layer.down)
         prime_copying(self, generator)
 
+    @property
+    def decoder(self) -> list[Layer]:
+        return cast("list[Layer]", list(self.layers))
+
     def forward(self, tokens: Tensor) -> Tensor:
         length = tokens.shape[1]
         x = functional.embedding(tokens, self.embedding)
-        for layer in self.layers:
+        for layer in self.decoder:
             x = layer(x, self.cos[:length], self.sin[:length])
         return _norm(x, self.final_norm)
 
@@ -131,7 +135,7 @@ def prime_copying(network: Network, generator: torch.Generator) -> None:
     basis = torch.linalg.qr(torch.randn(content, code, generator=generator)).Q.T
     frequencies = shape.rope_theta ** -(torch.arange(half) * 2 / size)
 
-    previous, induction = network.layers[0], network.layers[1]
+    previous, induction = network.decoder[0], network.decoder[1]
     fast = torch.arange(4)
     previous.qkv[:size] = 0
     previous.qkv[keys : keys + size] = 0
@@ -164,7 +168,7 @@ def export(network: Network, folder: Path, eos: int) -> None:
     state["model.embed_tokens.weight"] = network.embedding
     state["model.norm.weight"] = network.final_norm
     widths = [shape.heads * shape.head_size, shape.kv_heads * shape.head_size, shape.kv_heads * shape.head_size]
-    for index, layer in enumerate(network.layers):
+    for index, layer in enumerate(network.decoder):
         head = f"model.layers.{index}."
         state[head + "input_layernorm.weight"] = layer.attention_norm
         state[head + "post_attention_layernorm.weight"] = layer.mlp_norm

@@ -134,7 +134,7 @@ def train(folder: Path, steps: int, tokens: int, save_every: int = 250) -> None:
     tokenizer = _tokenizer(folder, shape.vocabulary)
     end = tokenizer.token_to_id(END)
     network = Network(shape)
-    matrices = [parameter for layer in network.layers for parameter in layer.parameters() if parameter.dim() == 2]
+    matrices = [parameter for layer in network.decoder for parameter in layer.parameters() if parameter.dim() == 2]
     others = [network.embedding, *(parameter for parameter in network.parameters() if parameter.dim() == 1)]
     optimizers = [Muon(matrices, _MUON_RATE), torch.optim.AdamW(others, _ADAM_RATE, betas=(0.9, 0.95), weight_decay=0.0)]
     first = _load_state(folder, network, optimizers)

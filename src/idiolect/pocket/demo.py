@@ -1,0 +1,84 @@
+"""The demo: a simulated person whose style is known, personalized in every way that there is, and the comparison.
+
+Knows the methods, the measures and the world. Knows a connection, but nothing of how the model is served.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from idiolect.corpus.demonstrations import load_demonstrations, save_demonstrations
+from idiolect.errors import InputError
+from idiolect.evaluation.compare import compare
+from idiolect.evaluation.results import Results
+from idiolect.methods.baseline import baseline
+from idiolect.methods.prompting import prompting
+from idiolect.methods.sft import sft
+from idiolect.methods.synthetic import synthetic_data
+from idiolect.report import build_report
+from idiolect.service import Connection
+from idiolect.settings import Settings
+from idiolect.workspace import Workspace
+from idiolect.world import Author, demonstrations, sample_author
+
+__all__ = ["DEMONSTRATIONS", "HELDOUT", "Demo", "prepare", "run"]
+
+DEMONSTRATIONS = 10
+HELDOUT = 50
+
+Progress = Callable[[str, int, int], None]
+
+
+@dataclass(frozen=True)
+class Demo:
+    """What the demo brought."""
+
+    results: Results
+    report: Path
+    workspace: Workspace
+
+
+def prepare(workspace: Workspace, seed: int, split: str = "heldout") -> Settings:
+    """Lay a simulated correspondent's e-mails into a workspace; one that is there already is gone on with.
+
+    Raises ``InputError`` where the folder holds somebody else's work.
+    """
+    author = sample_author(split, seed)
+    if workspace.truth.exists():
+        if Author.load(workspace.truth) != author:
+            raise InputError(
+                "holds the demo of another seed", where=str(workspace.root), hint="Name another folder with --out, or delete it"
+            )
+    elif workspace.root.exists() and any(path.name != workspace.engine_state.name for path in workspace.root.iterdir()):
+        raise InputError("is not empty and holds no demo", where=str(workspace.root), hint="Name another folder with --out")
+    settings = Settings(author=author.name, seed=seed)
+    author.save(workspace.truth)
+    if not workspace.settings.exists():
+        settings.save(workspace.settings)
+    if not workspace.demonstrations.exists():
+        save_demonstrations(workspace.demonstrations, demonstrations(author, split, DEMONSTRATIONS, seed=1))
+    if not workspace.heldout.exists():
+        save_demonstrations(workspace.heldout, demonstrations(author, split, HELDOUT, seed=2))
+    return settings
+
+
+def run(workspace: Workspace, connection: Connection, *, seed: int = 0, progress: Progress) -> Demo:
+    """Baseline, prompting, synthetic data, SFT, comparison, report. What is done already is not done again."""
+    settings = prepare(workspace, seed)
+    connection.run(_personalize(workspace, settings, connection, progress))
+    results = compare(workspace, settings, connection, on_progress=lambda writer, done, total: progress(f"Drafts by {writer}", done, total))
+    return Demo(results, build_report(workspace), workspace)
+
+
+async def _personalize(workspace: Workspace, settings: Settings, connection: Connection, progress: Progress) -> None:
+    rows, heldout = load_demonstrations(workspace.demonstrations), load_demonstrations(workspace.heldout)
+
+    def told(what: str) -> Callable[[int, int], None]:
+        return lambda done, total: progress(what, done, total)
+
+    baseline(workspace, settings)
+    await prompting(connection, workspace, settings, rows, on_progress=told("Describing the style"))
+    made, _ = await synthetic_data(connection, workspace, settings, rows, heldout, progress=progress)
+    await sft(connection, workspace, settings, rows, made, on_progress=told("Fine-tuning"))

@@ -1,0 +1,63 @@
+"""What the pocket model learns from is rendered as the cookbook renders it, and only what is to be learnt has weight."""
+
+from __future__ import annotations
+
+import random
+
+import pytest
+from tinker_cookbook.renderers import get_renderer
+from transformers import PreTrainedTokenizerFast
+
+from idiolect.pocket.documents import SKILLS, document, encode
+from idiolect.pocket.tokenizer import load_tokenizer, save_tokenizer, train_tokenizer
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("tokenizer")
+    rng = random.Random(0)
+    texts = [turn.text for _ in range(600) for turn in document(rng, "train")]
+    save_tokenizer(train_tokenizer(texts, 800), folder)
+    return folder
+
+
+@pytest.mark.parametrize("skill", SKILLS)
+def test_documents_are_rendered_as_the_cookbook_renders_them(folder, skill):
+    tokenizer = load_tokenizer(folder)
+    fast = PreTrainedTokenizerFast.from_pretrained(str(folder))
+    renderer = get_renderer("qwen3_instruct", fast)
+    rng = random.Random(skill)
+    for _ in range(5):
+        turns = document(rng, "train", skill)
+        ids, weights = encode(turns, tokenizer)
+        messages = [{"role": turn.role, "content": turn.text} for turn in turns]
+        prompt = renderer.build_generation_prompt(messages[:-1]).to_ints()
+        assert ids[: len(prompt)] == prompt
+        assert fast.apply_chat_template(messages, tokenize=False) == fast.decode(ids)
+        assert len(weights) == len(ids)
+        assert all(weight > 0 for weight in weights[len(prompt) :])
+        assert weights[0] == 0
+
+
+def test_text_comes_back_from_its_pieces(folder):
+    tokenizer = load_tokenizer(folder)
+    for text in ("Ask Dana to move it to Friday, 12 March at 10:30", "i'm happy — 🙂  two  spaces\n\n\tand a tab", "日本語 ñ ß", "\r\n"):
+        assert tokenizer.decode(tokenizer.encode(text, add_special_tokens=False).ids) == text
+
+
+def test_facts_weigh_more_than_other_words(folder):
+    tokenizer = load_tokenizer(folder)
+    turns = document(random.Random(4), "train", "house")
+    ids, weights = encode(turns, tokenizer)
+    heavy = tokenizer.decode([token for token, weight in zip(ids, weights, strict=True) if weight > 1])
+    assert turns[-1].facts
+    assert all(fact.replace(" ", "") in heavy.replace(" ", "") or fact not in turns[-1].text for fact in turns[-1].facts[:1])
+
+
+def test_the_first_exchange_without_a_description_is_not_learnt():
+    rng = random.Random(1)
+    for _ in range(30):
+        turns = document(rng, "train", "few_shot")
+        learnt = [turn.learnt for turn in turns if turn.role == "assistant"]
+        assert learnt[0] == (turns[0].role == "system")
+        assert all(learnt[1:])

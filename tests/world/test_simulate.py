@@ -1,0 +1,148 @@
+"""The simulated world: what an author writes shows the author's traits and the request's facts."""
+
+from __future__ import annotations
+
+from statistics import mean
+
+import pytest
+
+from idiolect.errors import InputError
+from idiolect.world import (
+    HOUSE_AUTHOR,
+    TRAITS,
+    Author,
+    demonstrations,
+    describe,
+    facts_invented,
+    facts_kept,
+    realise,
+    sample_author,
+    sample_situation,
+    traits_found,
+)
+from idiolect.world.intents import INTENTS
+from idiolect.world.traits import HOUSE
+from idiolect.world.vocabulary import SPLITS, draw, kinds, split_of
+
+COUNT = 400
+
+
+@pytest.fixture(scope="module")
+def written():
+    """(author, situation, e-mail) triples of the development split."""
+    triples = []
+    for index in range(COUNT):
+        author, situation = sample_author("development", index), sample_situation("development", index)
+        triples.append((author, situation, realise(situation, author)))
+    return triples
+
+
+def test_an_author_s_own_e_mail_shows_nearly_all_traits(written):
+    shown = [traits_found(author, text) for author, _, text in written]
+    by_trait = {trait: mean(found[trait] for found in shown) for trait in TRAITS}
+    assert min(by_trait.values()) >= 0.97, by_trait
+    assert mean(by_trait.values()) >= 0.995
+
+
+def test_another_author_s_e_mail_shows_far_fewer(written):
+    share = mean(mean(traits_found(sample_author("train", index), text).values()) for index, (_, _, text) in enumerate(written))
+    assert share <= 0.5
+
+
+def test_the_house_style_shares_about_two_traits_in_five(written):
+    share = mean(mean(traits_found(author, realise(situation, HOUSE_AUTHOR)).values()) for author, situation, _ in written)
+    assert 0.35 <= share <= 0.45
+
+
+def test_every_fact_of_the_request_is_in_the_e_mail_and_none_is_invented(written):
+    for author, situation, text in written:
+        assert all(facts_kept(situation.facts, situation.request))
+        assert all(facts_kept(situation.facts, text)), text
+        assert facts_invented(situation.request, text, [author.name, *author.traits.values()]) == []
+
+
+def test_a_lost_and_an_invented_fact_are_seen(written):
+    for _, situation, text in written[:100]:
+        fact = situation.facts[-1]
+        flat = " ".join(text.split())
+        start = flat.lower().index(fact.value.lower())
+        lost = flat[:start] + "something" + flat[start + len(fact.value) :]
+        if fact.value.lower() not in lost.lower():
+            assert not facts_kept([fact], lost)[0]
+        assert "zorblat" in facts_invented(situation.request, text + "\nSee you at Zorblat.")
+
+
+def test_flipping_a_trait_is_seen(written):
+    """Each trait's checker turns when the author changes that trait alone."""
+    for trait in ("contractions", "hedging", "dash", "bullets", "exclamation", "case", "length", "paragraphs"):
+        changed = 0
+        for author, situation, _ in written[:60]:
+            other = {"length": ("short", "long"), "case": ("normal", "lower"), "paragraphs": ("block", "spaced")}.get(trait, ("no", "yes"))
+            value = other[1] if author.traits[trait] == other[0] else other[0]
+            text = realise(situation, Author(name=author.name, traits=author.traits | {trait: value}))
+            changed += not traits_found(author, text)[trait]
+        assert changed >= 57, trait
+
+
+def test_traits_are_found_in_any_text():
+    author = sample_author("heldout", 1)
+    for text in ("", " ", "\n\n\n", "PS", "!" * 1000, "Hi", "\u2603" * 50, "a\n" * 200):
+        assert set(traits_found(author, text)) == set(TRAITS)
+
+
+def test_splits_share_no_author_name_or_topic():
+    sets = {split: {repr(sample_author(split, index).traits) for index in range(300)} for split in SPLITS}
+    words = {}
+    for split in SPLITS:
+        values = [sample_situation(split, index).slots for index in range(300)]
+        words[split] = {value["recipient"] for value in values}
+        assert all(split_of(name) == split for name in words[split])
+    for first, second in (("train", "development"), ("train", "heldout"), ("development", "heldout")):
+        assert not sets[first] & sets[second]
+        assert not words[first] & words[second]
+
+
+def test_at_least_twenty_intents_and_all_of_them_occur():
+    assert len(INTENTS) >= 20
+    assert {sample_situation("train", index).intent for index in range(1500)} == {intent.name for intent in INTENTS}
+
+
+def test_every_intent_keeps_its_facts_in_every_wording():
+    for intent in INTENTS:
+        for template in intent.requests:
+            assert set(intent.slots) <= {slot for slot in intent.slots if f"{{{slot}}}" in template}, template
+        for template in intent.mains:
+            assert all(f"{{{slot}}}" in template for slot in intent.slots), template
+
+
+def test_values_are_open():
+    """Few repeats among many draws, so that a value cannot be recalled but must be copied."""
+    import random
+
+    rng = random.Random(0)
+    for kind in kinds:
+        values = {draw(kind, rng, "train") for _ in range(300)}
+        assert len(values) >= (60 if kind in ("day", "time", "count") else 150), (kind, len(values))
+
+
+def test_a_description_names_what_differs_from_the_house_style():
+    author = sample_author("development", 3)
+    differing = [trait for trait in TRAITS if author.traits[trait] != HOUSE[trait]]
+    assert len(describe(author)) == len(differing)
+    assert describe(HOUSE_AUTHOR) == []
+
+
+def test_the_same_seed_gives_the_same_world():
+    author = sample_author("heldout", 5)
+    assert author == sample_author("heldout", 5)
+    assert demonstrations(author, "heldout", 3) == demonstrations(author, "heldout", 3)
+    assert len({row.output for row in demonstrations(author, "heldout", 20)}) == 20
+
+
+def test_author_files(tmp_path):
+    author = sample_author("heldout", 2)
+    author.save(tmp_path / "author.json")
+    assert Author.load(tmp_path / "author.json") == author
+    (tmp_path / "author.json").write_text('{"name": "x", "traits": {"greeting": "Hi {},"}}')
+    with pytest.raises(InputError, match="traits"):
+        Author.load(tmp_path / "author.json")
