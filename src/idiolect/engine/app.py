@@ -6,9 +6,8 @@ import asyncio
 import hmac
 import logging
 import secrets
-from collections import OrderedDict
 from collections.abc import Awaitable, Callable
-from typing import Any, TypeVar
+from typing import Any
 
 import pydantic
 from fastapi import FastAPI, Request, Response
@@ -16,13 +15,12 @@ from fastapi.responses import JSONResponse
 from tinker import types
 
 from idiolect.engine import wire
+from idiolect.engine.asample import add_sampling
 from idiolect.engine.checkpoints import Place
 from idiolect.engine.futures import Future
-from idiolect.engine.lora import FrozenAdapter
-from idiolect.engine.picking import Choice
+from idiolect.engine.requests import ROOT, Answer, Once, body_of, parsed
 from idiolect.engine.rest import add_listings
-from idiolect.engine.sampling import SampleJob
-from idiolect.engine.state import REMEMBERED, Engine, Gone, Missing, Run, SamplingSession, automatic_name, checked_shape
+from idiolect.engine.state import Engine, Gone, Missing, Run, automatic_name, checked_shape
 from idiolect.errors import IdiolectError, InputError
 
 __all__ = ["make_app"]
@@ -30,28 +28,7 @@ __all__ = ["make_app"]
 WAIT = 30.0
 """How long one retrieve_future is held open, seconds; the SDK gives up after 45."""
 
-PENDING_LIMIT = 10_000
-MAX_SAMPLES = 1024
-ROOT = "/api/v1"
-
-Model = TypeVar("Model", bound=pydantic.BaseModel)
-Answer = dict[str, Any]
-
 log = logging.getLogger(__name__)
-
-
-async def body_of(request: Request) -> bytes:
-    pieces, size = [], 0
-    async for piece in request.stream():
-        size += len(piece)
-        if size > wire.BODY_LIMIT:
-            raise InputError(f"the body is larger than {wire.BODY_LIMIT} bytes")
-        pieces.append(piece)
-    return wire.decompressed(b"".join(pieces), request.headers.get("content-encoding", ""))
-
-
-async def parsed(request: Request, kind: type[Model]) -> Model:
-    return kind.model_validate_json(await body_of(request))
 
 
 def _refusal(status: int, error: Exception) -> JSONResponse:
@@ -80,28 +57,10 @@ def make_app(engine: Engine, token: str) -> FastAPI:
     _add_sessions(app, engine)
     _add_training(app, engine)
     _add_weights(app, engine)
-    _add_sampling(app, engine)
+    add_sampling(app, engine)
     _add_futures(app, engine)
     add_listings(app, engine)
     return app
-
-
-class Once:
-    """Answers by X-Idempotency-Key: a request that comes again gets what the first one got."""
-
-    def __init__(self) -> None:
-        self.answers: OrderedDict[str, Answer] = OrderedDict()
-
-    def __call__(self, request: Request, make: Callable[[], Answer]) -> Answer:
-        key = request.headers.get("x-idempotency-key")
-        if key is None:
-            return make()
-        key = f"{request.url.path} {key[:200]}"
-        if key not in self.answers:
-            self.answers[key] = make()
-            while len(self.answers) > REMEMBERED:
-                self.answers.popitem(last=False)
-        return self.answers[key]
 
 
 def _add_sessions(app: FastAPI, engine: Engine) -> None:
@@ -156,6 +115,8 @@ def _new_run(engine: Engine, session_id: str, number: int, base: str, metadata: 
     session = engine.session(session_id)
     known = engine.runs.get(f"{session_id}:train:{number}")
     if known is not None:
+        if 0 not in known.answered:
+            raise Gone(f"model {number} of this session was made long ago")
         return known, known.answered[0]
     return engine.new_run(session, number, engine.base(base), metadata), None
 
@@ -245,9 +206,11 @@ def _add_weights(app: FastAPI, engine: Engine) -> None:
             return {"path": str(place), "type": "save_weights_for_sampler"}
 
         def unnamed() -> Answer:
-            frozen = FrozenAdapter(engine.trained(run).adapter.snapshot())
             number = asked.sampling_session_seq_id
-            made = engine.new_sampler(run.session, secrets.randbelow(2**31) if number is None else number, run.base, None, frozen)
+            number = secrets.randbelow(2**31) if number is None else number
+            key = f"{run.session.id}:sample:{number}"
+            engine.snapshots.add(key, engine.trained(run).adapter.snapshot())
+            made = engine.new_sampler(run.session, number, run.base, None, key)
             return {"sampling_session_id": made.id, "type": "save_weights_for_sampler"}
 
         return engine.in_order(run, asked.seq_id, unnamed if place is None else lambda: named(place)).receipt
@@ -270,117 +233,6 @@ def _add_weights(app: FastAPI, engine: Engine) -> None:
         return future.receipt
 
 
-def _add_sampling(app: FastAPI, engine: Engine) -> None:
-    once = Once()
-
-    @app.post(f"{ROOT}/create_sampling_session")
-    async def create_sampling_session(request: Request) -> Answer:
-        asked = await parsed(request, types.CreateSamplingSessionRequest)
-
-        def make() -> Answer:
-            session = engine.session(asked.session_id)
-            if asked.model_path is not None:
-                base, frozen = engine.frozen_from(Place.parsed(asked.model_path))
-            elif asked.base_model is not None:
-                base, frozen = engine.base(asked.base_model), None
-            else:
-                raise InputError("the request names neither a base model nor a checkpoint")
-            made = engine.new_sampler(session, asked.sampling_session_seq_id, base, asked.model_path, frozen)
-            return {"type": "create_sampling_session", "sampling_session_id": made.id}
-
-        return once(request, make)
-
-    @app.get(f"{ROOT}/samplers/{{identity}}")
-    async def get_sampler(identity: str) -> Answer:
-        sampler = engine.sampler(identity)
-        return {"sampler_id": sampler.id, "base_model": sampler.base.name, "model_path": sampler.path}
-
-    @app.post(f"{ROOT}/asample")
-    async def asample(request: Request) -> Any:
-        asked = await parsed(request, types.SampleRequest)
-        if engine.futures.pending >= PENDING_LIMIT:
-            return JSONResponse({"error": "the engine has all the requests it can hold; try again", "category": "server"}, 429)
-        return once(request, lambda: _sample(engine, asked))
-
-
-def _target(engine: Engine, asked: types.SampleRequest) -> SamplingSession:
-    if asked.sampling_session_id is not None:
-        return engine.sampler(asked.sampling_session_id)
-    session = engine.new_session(None, None)
-    if asked.model_path is not None:
-        base, frozen = engine.frozen_from(Place.parsed(asked.model_path))
-        return SamplingSession(session.id, base, asked.model_path, frozen, session)
-    if asked.base_model is not None:
-        return SamplingSession(session.id, engine.base(asked.base_model), None, None, session)
-    raise InputError("the request names no sampling session, checkpoint or base model")
-
-
-def _sample(engine: Engine, asked: types.SampleRequest) -> Answer:
-    target = _target(engine, asked)
-    ids = [f"{target.id}:{asked.seq_id if asked.seq_id is not None else secrets.token_hex(8)}:{i}" for i in range(asked.num_samples)]
-    future = engine.futures.new(sample_sequence_ids=ids)
-    job = _sample_job(engine, target, asked, future)
-    engine.worker.sample(target.base.sampler, job)
-    return future.receipt
-
-
-def _sample_job(engine: Engine, target: SamplingSession, asked: types.SampleRequest, future: Future) -> SampleJob:
-    base, params = target.base, asked.sampling_params
-    architecture = base.model.architecture
-    prompt = [token for chunk in asked.prompt.chunks for token in _text(chunk)]
-    _check_sampling(asked, prompt, architecture.vocabulary, architecture.context)
-    stop_tokens: frozenset[int] = frozenset(architecture.end_tokens)
-    stop_strings: tuple[str, ...] = ()
-    if params.stop is not None:
-        stops = [params.stop] if isinstance(params.stop, str) else list(params.stop)
-        stop_tokens = frozenset(stop for stop in stops if isinstance(stop, int))
-        stop_strings = tuple(stop for stop in stops if isinstance(stop, str) and stop)
-    room = architecture.context - len(prompt)
-    return SampleJob(
-        prompt=prompt,
-        adapter=target.frozen,
-        samples=asked.num_samples,
-        max_tokens=room if params.max_tokens is None else min(room, params.max_tokens),
-        choice=Choice(params.temperature, params.top_k, params.top_p),
-        seed=secrets.randbits(62) if params.seed is None else params.seed,
-        stop_tokens=stop_tokens,
-        stop_strings=stop_strings,
-        decode=base.decoder() if stop_strings else None,
-        prompt_logprobs=bool(asked.prompt_logprobs),
-        scored=len(prompt) - 1 if asked.prompt_logprobs_last_n is None else asked.prompt_logprobs_last_n,
-        top_prompt=asked.topk_prompt_logprobs,
-        top_sampled=asked.topk_sample_logprobs,
-        done=lambda job: engine.futures.resolve(future, protobuf=wire.sample_response(job)),
-        failed=lambda error: engine.futures.fail(future, f"the engine failed: {type(error).__name__}: {error}", "server"),
-    )
-
-
-def _text(chunk: Any) -> list[int]:
-    if not isinstance(chunk, types.EncodedTextChunk):
-        raise InputError("the prompt holds an image or sound; the engine's models take text")
-    return list(chunk.tokens)
-
-
-def _check_sampling(asked: types.SampleRequest, prompt: list[int], vocabulary: int, context: int) -> None:
-    params = asked.sampling_params
-    if not 0 < len(prompt) < context:
-        raise InputError(f"the prompt has {len(prompt)} tokens; the model takes 1 to {context - 1}")
-    if min(prompt) < 0 or max(prompt) >= vocabulary:
-        raise InputError(f"the prompt has tokens outside 0..{vocabulary - 1}")
-    if not 1 <= asked.num_samples <= MAX_SAMPLES:
-        raise InputError(f"num_samples is {asked.num_samples}; 1 to {MAX_SAMPLES} are possible")
-    if params.max_tokens is not None and params.max_tokens < 1:
-        raise InputError("max_tokens must be at least 1")
-    if not 0 <= params.temperature <= 100 or not 0 < params.top_p <= 1:
-        raise InputError("temperature must lie in 0..100 and top_p above 0 and up to 1")
-    if not 0 <= asked.topk_prompt_logprobs <= 1000 or not 0 <= asked.topk_sample_logprobs <= 1000:
-        raise InputError("top-k logprobs go from 0 to 1000")
-    if asked.prompt_logprobs_last_n is not None and not 1 <= asked.prompt_logprobs_last_n <= len(prompt) - 1:
-        raise InputError(f"prompt_logprobs_last_n must lie in 1..{len(prompt) - 1}")
-    if asked.target_prompt_logprobs is not None or asked.prompt_alt_tokens_k:
-        raise InputError("target_prompt_logprobs and prompt_alt_tokens_k are not answered by this engine")
-
-
 def _add_futures(app: FastAPI, engine: Engine) -> None:
     @app.post(f"{ROOT}/retrieve_future")
     async def retrieve_future(request: Request) -> Response:
@@ -394,4 +246,6 @@ def _add_futures(app: FastAPI, engine: Engine) -> None:
             return JSONResponse({"type": "try_again", "request_id": future.id, "queue_state": "active"})
         if future.protobuf is not None:
             return Response(future.protobuf, media_type="application/x-protobuf")
+        if future.json is None:
+            raise Gone("the answer was not fetched in time and has been forgotten")
         return JSONResponse(future.json)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import uuid
-from collections import OrderedDict
+from collections import deque
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -24,23 +24,22 @@ class Future:
 
 
 class Futures:
-    """All futures by id. Lives on the event loop; ``resolve`` and ``fail`` may be called from the worker's thread."""
+    """All futures by id. Lives on the event loop; ``resolve`` and ``fail`` may be called from the worker's thread.
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, limit: int = 20_000) -> None:
-        self.loop, self.limit = loop, limit
-        self.known: OrderedDict[str, Future] = OrderedDict()
-        self.pending = 0
+    The oldest answers are forgotten, fetched or not, once there are more than ``limit`` or they exceed ``size_limit`` bytes.
+    """
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, limit: int = 20_000, size_limit: int = 256 << 20) -> None:
+        self.loop, self.limit, self.size_limit = loop, limit, size_limit
+        self.known: dict[str, Future] = {}
+        self.pending = self.size = 0
+        self._done: deque[Future] = deque()
 
     def new(self, **receipt: Any) -> Future:
         identity = uuid.uuid4().hex
         future = Future(identity, {"request_id": identity, **receipt})
         self.known[identity] = future
         self.pending += 1
-        while len(self.known) > self.limit:
-            oldest = next((key for key, value in self.known.items() if value.ready.is_set()), None)
-            if oldest is None:
-                break
-            del self.known[oldest]
         return future
 
     def resolve(self, future: Future, *, protobuf: bytes | None = None, json: dict[str, Any] | None = None) -> None:
@@ -50,7 +49,15 @@ class Futures:
         self.resolve(future, json={"error": message, "category": category})
 
     def _set(self, future: Future, protobuf: bytes | None, json: dict[str, Any] | None) -> None:
-        if not future.ready.is_set():
-            future.protobuf, future.json = protobuf, json
-            future.ready.set()
-            self.pending -= 1
+        if future.ready.is_set():
+            return
+        future.protobuf, future.json = protobuf, json
+        future.ready.set()
+        self.pending -= 1
+        self.size += len(protobuf or b"")
+        self._done.append(future)
+        while len(self._done) > 1 and (len(self._done) > self.limit or self.size > self.size_limit):
+            oldest = self._done.popleft()
+            self.size -= len(oldest.protobuf or b"")
+            self.known.pop(oldest.id, None)
+            oldest.protobuf = oldest.json = None

@@ -100,10 +100,11 @@ def load_transformer(folder: Path, device: torch.device, dtype: torch.dtype) -> 
             biases[group] = moved(torch.cat([b for b in found if b is not None])) if all(b is not None for b in found) else None
         norms = (tensors.get(f"{prefix}{name}.weight", (a.hidden,)) for name in ("input_layernorm", "post_attention_layernorm"))
         input_norm, mlp_norm = (moved(norm) for norm in norms)
-        q_norm, k_norm = (
-            moved(tensors.get(f"{prefix}self_attn.{name}.weight", (a.head_size,))) if a.qk_norm else None for name in ("q_norm", "k_norm")
-        )
-        layers.append(Layer(weights, biases, input_norm, mlp_norm, q_norm, k_norm))
+        qk_norm = None
+        if a.qk_norm:
+            q_norm, k_norm = (tensors.get(f"{prefix}self_attn.{name}.weight", (a.head_size,)) for name in ("q_norm", "k_norm"))
+            qk_norm = moved(torch.cat((q_norm.expand(a.heads, -1), k_norm.expand(a.kv_heads, -1))))
+        layers.append(Layer(weights, biases, input_norm, mlp_norm, qk_norm))
     embedding = moved(tensors.get("model.embed_tokens.weight", (a.vocabulary, a.hidden)))
     norm = moved(tensors.get("model.norm.weight", (a.hidden,)))
     head = embedding if a.tied else moved(tensors.get("lm_head.weight", (a.vocabulary, a.hidden)))

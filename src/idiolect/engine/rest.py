@@ -9,12 +9,11 @@ from fastapi import FastAPI, Request, Response
 from fastapi.responses import JSONResponse
 
 from idiolect.engine.checkpoints import KINDS, Place
+from idiolect.engine.requests import ROOT
 from idiolect.engine.state import Engine, Missing
 from idiolect.errors import InputError
 
 __all__ = ["add_listings"]
-
-ROOT = "/api/v1"
 
 
 def _checkpoint(engine: Engine, place: Place) -> dict[str, Any]:

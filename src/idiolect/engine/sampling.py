@@ -52,8 +52,8 @@ class SampleJob:
     """How many of the prompt's last tokens are scored, if any are."""
     top_prompt: int
     top_sampled: int
-    done: Callable[[SampleJob], None]
-    failed: Callable[[Exception], None]
+    done: Callable[[SampleJob], None] = lambda job: None
+    failed: Callable[[Exception], None] = lambda error: None
     results: list[Sampled] = field(default_factory=list)
     prompt_values: np.ndarray | None = None
     prompt_top: tuple[np.ndarray, np.ndarray] | None = None

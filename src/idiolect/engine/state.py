@@ -22,6 +22,7 @@ from idiolect.engine.futures import Future, Futures
 from idiolect.engine.loading import TextDecoder, checkpoint_folder, load_tokenizer, load_transformer
 from idiolect.engine.lora import Adapter, AdapterShape, FrozenAdapter
 from idiolect.engine.sampling import Sampler
+from idiolect.engine.snapshots import Snapshots
 from idiolect.engine.training import TrainedModel
 from idiolect.engine.transformer import Transformer
 from idiolect.engine.worker import Worker
@@ -95,8 +96,8 @@ class SamplingSession:
     id: str
     base: Base
     path: str | None
-    frozen: FrozenAdapter | None
-    session: Session
+    snapshot: str | None
+    """Key of its adapter among the snapshots; None samples from the base model."""
 
 
 class Engine:
@@ -106,7 +107,7 @@ class Engine:
         self.sessions: dict[str, Session] = {}
         self.runs: dict[str, Run] = {}
         self.samplers: dict[str, SamplingSession] = {}
-        self._frozen: OrderedDict[tuple[str, int], FrozenAdapter] = OrderedDict()
+        self.snapshots = Snapshots()
 
     # What exists
 
@@ -148,6 +149,7 @@ class Engine:
             self.runs.pop(run, None)
         for sampler in session.samplers:
             self.samplers.pop(sampler, None)
+            self.snapshots.drop(sampler)
 
     # Work
 
@@ -235,23 +237,24 @@ class Engine:
 
     # Samplers
 
-    def new_sampler(self, session: Session, number: int, base: Base, path: str | None, frozen: FrozenAdapter | None) -> SamplingSession:
-        made = SamplingSession(f"{session.id}:sample:{number}", base, path, frozen, session)
+    def new_sampler(self, session: Session, number: int, base: Base, path: str | None, snapshot: str | None) -> SamplingSession:
+        made = SamplingSession(f"{session.id}:sample:{number}", base, path, snapshot)
         self.samplers[made.id] = made
         session.samplers.append(made.id)
         return made
 
-    def frozen_from(self, place: Place) -> tuple[Base, FrozenAdapter]:
-        """A saved checkpoint laid out for sampling; the last few are kept."""
+    def frozen(self, sampler: SamplingSession) -> FrozenAdapter | None:
+        return None if sampler.snapshot is None else self.snapshots.frozen(sampler.snapshot)
+
+    def snapshot_of(self, place: Place) -> tuple[Base, str]:
+        """A saved checkpoint as a snapshot, shared by all who sample from it until it is overwritten."""
         facts = self.checkpoints.facts(place)
         base = self.base(facts["base_model"])
-        key = (str(place), self.checkpoints.folder(place).stat().st_mtime_ns)
-        if key not in self._frozen:
-            self._frozen[key] = FrozenAdapter(self.checkpoints.load_adapter(place, base.model))
-            while len(self._frozen) > 16:
-                self._frozen.popitem(last=False)
-        self._frozen.move_to_end(key)
-        return base, self._frozen[key]
+        key = f"{place}@{self.checkpoints.folder(place).stat().st_mtime_ns}"
+        if key not in self.snapshots:
+            with torch.no_grad():
+                self.snapshots.add(key, self.checkpoints.load_adapter(place, base.model))
+        return base, key
 
 
 def checked_shape(rank: int, attention: bool, mlp: bool, unembed: bool) -> AdapterShape:

@@ -56,6 +56,8 @@ class TrainedModel:
             targets = example.inputs.get("target_tokens")
             if targets is None or targets.ndim not in (1, 2) or targets.shape[0] != length or targets.numel() == 0:
                 raise InputError(f"needs target_tokens of shape [{length}] or [{length}, K]", where=where)
+            if targets.is_floating_point():
+                raise InputError("needs target_tokens that are whole numbers", where=where)
             for name, tokens in (("input", example.tokens), ("target", targets)):
                 if tokens.min() < 0 or tokens.max() >= architecture.vocabulary:
                     raise InputError(f"has {name} tokens outside 0..{architecture.vocabulary - 1}", where=where)

@@ -37,8 +37,8 @@ class Layer:
     biases: dict[str, torch.Tensor | None]
     input_norm: torch.Tensor
     mlp_norm: torch.Tensor
-    q_norm: torch.Tensor | None
-    k_norm: torch.Tensor | None
+    qk_norm: torch.Tensor | None
+    """Qwen3's norm weights of every query head and then every key head, [heads + kv_heads, D]."""
 
 
 class Linears(Protocol):
@@ -70,11 +70,15 @@ class Transformer:
         return {"o": a.heads * a.head_size, "down": a.mlp}.get(group, a.hidden)
 
     def rotary(self, positions: torch.Tensor, longest: int) -> tuple[torch.Tensor, torch.Tensor]:
-        """Cosines and sines for ``positions`` [N], each [N, 1, D / 2]; ``longest`` bounds the positions."""
+        """Cosines and sines for ``positions`` [N], each [N, 1, D], the first half of the sines negated; ``longest`` bounds them."""
         if self._angles is None or self._angles[0].shape[0] < longest:
             length = min(max(1024, 2 * longest), max(self.architecture.context, longest))
-            angles = torch.outer(torch.arange(length).float(), self.architecture.inverse_frequencies())
-            self._angles = (angles.cos().to(self.device, self.dtype), angles.sin().to(self.device, self.dtype))
+            # Kept for training too, whose backward pass cannot use what was made in inference mode.
+            with torch.inference_mode(False), torch.no_grad():
+                angles = torch.outer(torch.arange(length).float(), self.architecture.inverse_frequencies())
+                cosines, sines = angles.cos(), angles.sin()
+                both = torch.cat((cosines, cosines), dim=-1), torch.cat((-sines, sines), dim=-1)
+                self._angles = (both[0].to(self.device, self.dtype), both[1].to(self.device, self.dtype))
         cosines, sines = self._angles
         return cosines[positions].unsqueeze(1), sines[positions].unsqueeze(1)
 
@@ -95,17 +99,16 @@ def run_layers(
 ) -> torch.Tensor:
     """Hidden states after the last norm, [N, H], of flat ``tokens`` [N]."""
     a = model.architecture
-    count, eps = tokens.shape[0], a.norm_eps
-    q_size, kv_size, _ = model.sizes("qkv")
+    count, eps, turned = tokens.shape[0], a.norm_eps, a.heads + a.kv_heads
     x = functional.embedding(tokens, model.embedding)
     for index, layer in enumerate(model.layers):
         normed = functional.rms_norm(x, (a.hidden,), layer.input_norm, eps)
-        q, k, v = linears(index, "qkv", normed).split((q_size, kv_size, kv_size), dim=-1)
-        q, k, v = q.view(count, a.heads, -1), k.view(count, a.kv_heads, -1), v.view(count, a.kv_heads, -1)
-        if layer.q_norm is not None:
-            q = functional.rms_norm(q, (a.head_size,), layer.q_norm, eps)
-            k = functional.rms_norm(k, (a.head_size,), layer.k_norm, eps)
-        x = x + linears(index, "o", attend(index, _rotated(q, rotary), _rotated(k, rotary), v))
+        qkv = linears(index, "qkv", normed).view(count, turned + a.kv_heads, a.head_size)
+        qk, v = qkv.split((turned, a.kv_heads), dim=1)
+        if layer.qk_norm is not None:
+            qk = functional.rms_norm(qk, (a.head_size,), None, eps) * layer.qk_norm
+        q, k = _rotated(qk, rotary).split((a.heads, a.kv_heads), dim=1)
+        x = x + linears(index, "o", attend(index, q, k, v))
         normed = functional.rms_norm(x, (a.hidden,), layer.mlp_norm, eps)
         gate, up = linears(index, "gate_up", normed).split(a.mlp, dim=-1)
         x = x + linears(index, "down", functional.silu(gate) * up)
@@ -113,9 +116,9 @@ def run_layers(
 
 
 def _rotated(x: torch.Tensor, rotary: tuple[torch.Tensor, torch.Tensor]) -> torch.Tensor:
+    """[first * cos - second * sin, second * cos + first * sin] of a head's halves; the sines carry the sign."""
     cosines, sines = rotary
-    first, second = x.chunk(2, dim=-1)
-    return torch.cat((first * cosines - second * sines, second * cosines + first * sines), dim=-1)
+    return torch.addcmul(x * cosines, x.roll(x.shape[-1] // 2, dims=-1), sines)
 
 
 class _Rearranged(torch.autograd.Function):

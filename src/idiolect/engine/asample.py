@@ -1,0 +1,136 @@
+"""The sampling endpoints: from an asample request to a job for a sampler. Knows no tensors."""
+
+from __future__ import annotations
+
+import secrets
+from typing import Any
+
+from fastapi import FastAPI, Request
+from fastapi.responses import JSONResponse
+from tinker import types
+
+from idiolect.engine import wire
+from idiolect.engine.checkpoints import Place
+from idiolect.engine.picking import Choice
+from idiolect.engine.requests import ROOT, Answer, Once, parsed
+from idiolect.engine.sampling import SampleJob
+from idiolect.engine.state import Engine, SamplingSession
+from idiolect.errors import InputError
+
+__all__ = ["add_sampling"]
+
+PENDING_LIMIT = 10_000
+MAX_SAMPLES = 1024
+
+
+def add_sampling(app: FastAPI, engine: Engine) -> None:
+    once = Once()
+
+    @app.post(f"{ROOT}/create_sampling_session")
+    async def create_sampling_session(request: Request) -> Answer:
+        asked = await parsed(request, types.CreateSamplingSessionRequest)
+
+        def make() -> Answer:
+            session = engine.session(asked.session_id)
+            if asked.model_path is not None:
+                base, snapshot = engine.snapshot_of(Place.parsed(asked.model_path))
+            elif asked.base_model is not None:
+                base, snapshot = engine.base(asked.base_model), None
+            else:
+                raise InputError("the request names neither a base model nor a checkpoint")
+            made = engine.new_sampler(session, asked.sampling_session_seq_id, base, asked.model_path, snapshot)
+            return {"type": "create_sampling_session", "sampling_session_id": made.id}
+
+        return once(request, make)
+
+    @app.get(f"{ROOT}/samplers/{{identity}}")
+    async def get_sampler(identity: str) -> Answer:
+        sampler = engine.sampler(identity)
+        return {"sampler_id": sampler.id, "base_model": sampler.base.name, "model_path": sampler.path}
+
+    @app.post(f"{ROOT}/asample")
+    async def asample(request: Request) -> Any:
+        asked = await parsed(request, types.SampleRequest)
+        if engine.futures.pending >= PENDING_LIMIT:
+            return JSONResponse({"error": "the engine has all the requests it can hold; try again", "category": "server"}, 429)
+        return once(request, lambda: _sample(engine, asked))
+
+
+def _target(engine: Engine, asked: types.SampleRequest) -> SamplingSession:
+    if asked.sampling_session_id is not None:
+        return engine.sampler(asked.sampling_session_id)
+    identity = secrets.token_hex(16)
+    if asked.model_path is not None:
+        base, snapshot = engine.snapshot_of(Place.parsed(asked.model_path))
+        return SamplingSession(identity, base, asked.model_path, snapshot)
+    if asked.base_model is not None:
+        return SamplingSession(identity, engine.base(asked.base_model), None, None)
+    raise InputError("the request names no sampling session, checkpoint or base model")
+
+
+def _sample(engine: Engine, asked: types.SampleRequest) -> Answer:
+    target = _target(engine, asked)
+    prompt = [token for chunk in asked.prompt.chunks for token in _text(chunk)]
+    architecture = target.base.model.architecture
+    # Everything that can be refused is refused before there is a future that someone could wait for.
+    _check_sampling(asked, prompt, architecture.vocabulary, architecture.context)
+    job = _sample_job(engine, target, asked, prompt)
+    number = secrets.token_hex(8) if asked.seq_id is None else asked.seq_id
+    future = engine.futures.new(sample_sequence_ids=[f"{target.id}:{number}:{i}" for i in range(asked.num_samples)])
+    job.done = lambda done: engine.futures.resolve(future, protobuf=wire.sample_response(done))
+    job.failed = lambda error: engine.futures.fail(future, f"the engine failed: {type(error).__name__}: {error}", "server")
+    engine.worker.sample(target.base.sampler, job)
+    return future.receipt
+
+
+def _sample_job(engine: Engine, target: SamplingSession, asked: types.SampleRequest, prompt: list[int]) -> SampleJob:
+    base, params = target.base, asked.sampling_params
+    architecture = base.model.architecture
+    stop_tokens: frozenset[int] = frozenset(architecture.end_tokens)
+    stop_strings: tuple[str, ...] = ()
+    if params.stop is not None:
+        stops = [params.stop] if isinstance(params.stop, str) else list(params.stop)
+        stop_tokens = frozenset(stop for stop in stops if isinstance(stop, int))
+        stop_strings = tuple(stop for stop in stops if isinstance(stop, str) and stop)
+    room = architecture.context - len(prompt)
+    return SampleJob(
+        prompt=prompt,
+        adapter=engine.frozen(target),
+        samples=asked.num_samples,
+        max_tokens=room if params.max_tokens is None else min(room, params.max_tokens),
+        choice=Choice(params.temperature, min(params.top_k, architecture.vocabulary), params.top_p),
+        seed=secrets.randbits(62) if params.seed is None else params.seed,
+        stop_tokens=stop_tokens,
+        stop_strings=stop_strings,
+        decode=base.decoder() if stop_strings else None,
+        prompt_logprobs=bool(asked.prompt_logprobs),
+        scored=len(prompt) - 1 if asked.prompt_logprobs_last_n is None else asked.prompt_logprobs_last_n,
+        top_prompt=asked.topk_prompt_logprobs,
+        top_sampled=asked.topk_sample_logprobs,
+    )
+
+
+def _text(chunk: Any) -> list[int]:
+    if not isinstance(chunk, types.EncodedTextChunk):
+        raise InputError("the prompt holds an image or sound; the engine's models take text")
+    return list(chunk.tokens)
+
+
+def _check_sampling(asked: types.SampleRequest, prompt: list[int], vocabulary: int, context: int) -> None:
+    params = asked.sampling_params
+    if not 0 < len(prompt) < context:
+        raise InputError(f"the prompt has {len(prompt)} tokens; the model takes 1 to {context - 1}")
+    if min(prompt) < 0 or max(prompt) >= vocabulary:
+        raise InputError(f"the prompt has tokens outside 0..{vocabulary - 1}")
+    if not 1 <= asked.num_samples <= MAX_SAMPLES:
+        raise InputError(f"num_samples is {asked.num_samples}; 1 to {MAX_SAMPLES} are possible")
+    if params.max_tokens is not None and params.max_tokens < 1:
+        raise InputError("max_tokens must be at least 1")
+    if not 0 <= params.temperature <= 100 or not 0 < params.top_p <= 1:
+        raise InputError("temperature must lie in 0..100 and top_p above 0 and up to 1")
+    if not 0 <= asked.topk_prompt_logprobs <= 1000 or not 0 <= asked.topk_sample_logprobs <= 1000:
+        raise InputError("top-k logprobs go from 0 to 1000")
+    if asked.prompt_logprobs_last_n is not None and not 1 <= asked.prompt_logprobs_last_n <= len(prompt) - 1:
+        raise InputError(f"prompt_logprobs_last_n must lie in 1..{len(prompt) - 1}")
+    if asked.target_prompt_logprobs is not None or asked.prompt_alt_tokens_k:
+        raise InputError("target_prompt_logprobs and prompt_alt_tokens_k are not answered by this engine")
