@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import pytest
+from handmade_drafts import by, written
 
 from idiolect.corpus import Demonstration
 from idiolect.evaluation.drafts import Drafted
-from idiolect.service import Draft
-from idiolect.world import HOUSE_AUTHOR, Author, demonstrations, realise, sample_author, sample_situation
+from idiolect.world import HOUSE_AUTHOR, Author, demonstrations, sample_author
 
 
 @pytest.fixture(scope="session")
@@ -23,19 +23,6 @@ def known(author: Author) -> list[Demonstration]:
 @pytest.fixture(scope="session")
 def heldout(author: Author) -> list[Demonstration]:
     return demonstrations(author, "heldout", 30, seed=2)
-
-
-def written(rows: list[Demonstration], texts: list[str], *, finished: bool = True, seconds: float = 1.0) -> Drafted:
-    drafts = [
-        Draft(request=row.input, text=text, tokens=len(text.split()), seconds=0.1, finished=finished)
-        for row, text in zip(rows, texts, strict=True)
-    ]
-    return Drafted(drafts, seconds)
-
-
-def by(writer: Author, author: Author, rows: list[Demonstration], seed: int = 2) -> list[str]:
-    """What ``writer`` would write for the rows that ``demonstrations(author, "heldout", …, seed)`` made."""
-    return [realise(sample_situation("heldout", f"{author.name} {seed} {index}"), writer, 9) for index in range(len(rows))]
 
 
 @pytest.fixture(scope="session")

@@ -41,7 +41,7 @@ def compare(
         )
     page = build_report(place)
     if as_json:
-        report(True, results.model_dump(mode="json", by_alias=True), "")
+        report(True, results.model_dump(mode="json"), "")
         return
     console = Console()
     console.print(results_table(results))

@@ -46,7 +46,7 @@ class WriterResult(BaseModel):
 class Results(BaseModel):
     """``results/compare.json``. What stands below ``writers`` came to the schema later; readers may go without it."""
 
-    model_config = ConfigDict(frozen=True, populate_by_name=True)
+    model_config = ConfigDict(frozen=True, populate_by_name=True, serialize_by_alias=True)
     version: Literal[1] = Field(default=1, alias="schema")
     author: str
     task: str
@@ -66,7 +66,7 @@ class Results(BaseModel):
     """Settings, versions and how style was measured."""
 
     def save(self, path: Path) -> None:
-        write_json(path, self.model_dump(mode="json", by_alias=True))
+        write_json(path, self.model_dump(mode="json"))
 
 
 class DraftRow(BaseModel):
@@ -105,12 +105,12 @@ class RequestRow(BaseModel):
 class DraftRows(BaseModel):
     """``results/drafts.json``."""
 
-    model_config = ConfigDict(frozen=True, populate_by_name=True)
+    model_config = ConfigDict(frozen=True, populate_by_name=True, serialize_by_alias=True)
     version: Literal[1] = Field(default=1, alias="schema")
     requests: list[RequestRow]
 
     def save(self, path: Path) -> None:
-        write_json(path, self.model_dump(mode="json", by_alias=True))
+        write_json(path, self.model_dump(mode="json"))
 
 
 def load_results(path: Path) -> Results:

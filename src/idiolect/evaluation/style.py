@@ -105,7 +105,9 @@ class Verifier:
         groups = np.repeat(np.arange(len(pairs)), 2)
         folds = list(GroupKFold(n_splits=min(5, len(pairs))).split(texts, labels, groups))
         outside = cross_val_predict(_classifier(), texts, labels, cv=folds, method="decision_function")
-        model = CalibratedClassifierCV(_classifier(), method="sigmoid", cv=folds, ensemble=False)  # type: ignore[arg-type].fit(texts, labels)
+        # One calibrator on the pooled folds: of few texts, a fold alone has too few to calibrate on.
+        pooled: Any = False
+        model = CalibratedClassifierCV(_classifier(), method="sigmoid", cv=folds, ensemble=pooled).fit(texts, labels)
         return cls(model, len(pairs), float(roc_auc_score(labels, outside)))
 
     def scores(self, texts: Sequence[str]) -> list[float | None]:

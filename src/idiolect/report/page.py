@@ -124,7 +124,7 @@ def _finding(results: Results, order: Sequence[str]) -> str:
     difference = results.differences.get(best, {}).get("style")
     apart = difference is not None and difference.low is not None and difference.low > 0
     against = f"against {_with_interval(base)} for the model as it is"
-    told = f"{title_of(best)} comes closest: {_with_interval(style)} {what}, {against}"
+    told = f"Closest comes {title_of(best)}: {_with_interval(style)} {what}, {against}"
     if difference is None or difference.mean is None:
         return f"{told}."
     end = "" if apart else "; this sample is too small to say that it is more than chance"
@@ -141,26 +141,29 @@ def _range(measure: Measure) -> str:
     return f" ({found.interval})" if found.interval else ""
 
 
-def _cautions(results: Results, order: Sequence[str]) -> list[str]:
-    """What a reader should not miss beside style: measures that stand apart from the baseline's in the wrong direction."""
+def _cautions(results: Results, order: Sequence[str]) -> list[tuple[str, str]]:
+    """What a reader should not miss beside style: measures that stand apart from the baseline's in the wrong direction.
+
+    Writer and what is to be said of it.
+    """
     told = []
     for name in order:
         differences = results.differences.get(name, {})
         facts, invented, copied = (differences.get(key, Measure()) for key in ("facts", "invented", "verbatim_overlap"))
         if facts.high is not None and facts.mean is not None and facts.high < 0:
-            told.append(f"{title_of(name)} keeps fewer facts than the baseline ({_signed(facts.mean)}).")
+            told.append((name, f"keeps fewer facts than the baseline ({_signed(facts.mean)})."))
         if invented.low is not None and invented.mean is not None and invented.low > 0:
-            told.append(f"{title_of(name)} invents more often than the baseline ({_signed(invented.mean)}).")
+            told.append((name, f"invents more often than the baseline ({_signed(invented.mean)})."))
         own = results.reference.get("verbatim_overlap", Measure()).high
         overlap = results.writers[name].verbatim_overlap
         if own is not None and overlap.low is not None and copied.low is not None and copied.low > 0 and overlap.low > own:
-            told.append(f"{title_of(name)} copies longer runs from the person's texts than the person's own further texts do.")
+            told.append((name, "copies longer runs from the person's texts than the person's own further texts do."))
         cut = results.truncated.get(name, Measure()).mean
         if cut:
-            told.append(f"{title_of(name)} ran into the token limit in {cut:.0%} of its drafts.")
+            told.append((name, f"ran into the token limit in {cut:.0%} of its drafts."))
         slots = results.writers[name].placeholders.mean
         if slots:
-            told.append(f"{title_of(name)} left slots open in {slots:.0%} of its drafts.")
+            told.append((name, f"left slots open in {slots:.0%} of its drafts."))
     return told
 
 

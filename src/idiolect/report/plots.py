@@ -201,7 +201,7 @@ def _inline(svg: str, alt: str, name: str) -> str:
     body = re.sub(r'\bid="(?!\w+-alt)([^"]+)"', rf'id="{name}-\1"', body)
     body = re.sub(r'(href="|url\()#', rf"\1#{name}-", body)
     body = body.replace("xlink:href", "href")
-    body = re.sub(r"font: ((?:\w+ )?[\d.]+px) [^;\"]*", r"font: \1 var(--sans)", body)
+    body = re.sub(r"font-family: [^;]*;", "font-family: var(--sans);", body)
     body = body.replace(_INK, "currentColor").replace(_FAINT, "var(--faint)")
     for number, colour in enumerate(_SERIES):
         body = body.replace(colour, f"var(--s{number})")
