@@ -180,10 +180,12 @@ async def _train(
 
 
 async def _report(metrics: Path, steps: int, on_progress: Callable[[int, int], None]) -> None:
+    told = -1
     while True:
-        if metrics.exists():
-            done = max((row.get("step", -1) + 1 for row in read_json_lines(metrics, torn_tail=True)), default=0)
+        done = max((row.get("step", -1) + 1 for row in read_json_lines(metrics, torn_tail=True)), default=0) if metrics.exists() else 0
+        if done != told:
             on_progress(min(done, steps), steps)
+            told = done
         await asyncio.sleep(0.3)
 
 
