@@ -2,15 +2,9 @@
 
 from __future__ import annotations
 
-import sys
-from pathlib import Path
-
 import pytest
 
-sys.path.insert(0, str(Path(__file__).parents[1] / "evaluation"))
-
 from handmade_drafts import by, written
-
 from idiolect.evaluation.fidelity import FidelityChecker
 from idiolect.evaluation.results import DraftRows, Results
 from idiolect.evaluation.scoring import reference, score

@@ -65,8 +65,8 @@ def write_drafts(
                     on_progress(before + done, len(requests))
 
             written = connection.run(draft(connection, writer, chunk, seed=seed, on_progress=report))
-            kept[index] = Drafted(written, time.monotonic() - start)
-            row = {"chunk": index, "seconds": round(kept[index].seconds, 3), "drafts": [asdict(one) for one in written]}
+            kept[index] = Drafted(written, round(time.monotonic() - start, 3))
+            row = {"chunk": index, "seconds": kept[index].seconds, "drafts": [asdict(one) for one in written]}
             _keep(path, row)
         if on_progress:
             on_progress(before + len(chunk), len(requests))

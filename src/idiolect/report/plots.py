@@ -94,11 +94,11 @@ def _name_points(axes: Any, names: Sequence[str], results: Results) -> None:
         x, y = results.writers[name].style.mean or 0.0, results.writers[name].facts.mean or 0.0
         near = sum(abs(x - other_x) < 0.2 and abs(y - other_y) < 0.05 for other_x, other_y in placed)
         placed.append((x, y))
-        left = x > 0.75
+        left = x > 0.85
         axes.annotate(
             name.replace("_", "-"),
             (x, y),
-            xytext=(-9 if left else 9, -14 - 13 * near),
+            xytext=(-9 if left else 9, 5 - 13 * near),
             textcoords="offset points",
             ha="right" if left else "left",
             color=_colour(results, name),

@@ -1,0 +1,107 @@
+"""A comparison over the real service with a tiny model: files, kept drafts, going on after a kill."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from checkpoints import tiny_checkpoint
+from idiolect.corpus import Demonstration
+from idiolect.corpus.demonstrations import save_demonstrations
+from idiolect.errors import InputError
+from idiolect.evaluation import compare, load_results
+from idiolect.evaluation.drafts import CHUNK
+from idiolect.evaluation.results import Results
+from idiolect.methods.run import open_run
+from idiolect.service import Connection, Writer
+from idiolect.settings import Models, Settings
+from idiolect.workspace import Workspace
+from idiolect.world import Author
+from running_engine import RunningEngine, start_engine
+
+
+@pytest.fixture(scope="module")
+def engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningEngine]:
+    model = tiny_checkpoint(tmp_path_factory.mktemp("model"), "qwen3")
+    with start_engine(model, state=tmp_path_factory.mktemp("state")) as running:
+        yield running
+
+
+@pytest.fixture
+def connection(engine: RunningEngine, monkeypatch: pytest.MonkeyPatch) -> Iterator[Connection]:
+    monkeypatch.setenv("TINKER_TELEMETRY", "0")
+    with Connection(engine.url, engine.token) as opened:
+        yield opened
+
+
+@pytest.fixture
+def settings(engine: RunningEngine) -> Settings:
+    return Settings(preset="local", model=Models(policy=engine.models[0], renderer="qwen3_instruct"))
+
+
+@pytest.fixture
+def workspace(tmp_path: Path, settings: Settings, author: Author, known: list[Demonstration], heldout: list[Demonstration]) -> Workspace:
+    place = Workspace(tmp_path)
+    author.save(place.truth)
+    save_demonstrations(place.demonstrations, known)
+    save_demonstrations(place.heldout, heldout[: CHUNK + 2])
+    for name in ("few_shot", "baseline"):
+        examples = ((known[0].input, known[0].output),) if name == "few_shot" else ()
+        writer = Writer(name=name, base_model=settings.policy, renderer="qwen3_instruct", max_tokens=8, examples=examples)
+        open_run(place, name, {}).finish(writer)
+    return place
+
+
+def numbers(results: Results) -> dict[str, object]:
+    return {name: one.model_dump(exclude={"seconds"}) for name, one in results.writers.items()}
+
+
+def test_a_killed_comparison_goes_on_with_the_same_numbers(workspace: Workspace, settings: Settings, connection: Connection) -> None:
+    seen: list[tuple[str, int, int]] = []
+    whole = compare(workspace, settings, connection, on_progress=lambda *step: seen.append(step))
+    assert list(whole.writers) == ["baseline", "few_shot"]
+    assert (whole.judge, whole.heldout) == ("truth", CHUNK + 2)
+    assert seen[-1] == ("few_shot", CHUNK + 2, CHUNK + 2)
+    assert load_results(workspace.results / "compare.json") == whole
+    files = sorted(workspace.drafts.iterdir())
+    assert [file.name.rsplit("-", 1)[0] for file in files] == ["baseline", "few_shot"]
+    complete = files[1].read_text(encoding="utf-8").rstrip("\n").split("\n")
+    assert len(complete) == 2
+
+    # As a kill leaves it: the second chunk torn in the middle of its line.
+    files[1].write_text(f"{complete[0]}\n{complete[1][:40]}", encoding="utf-8")
+    again = compare(workspace, settings, connection)
+    assert numbers(again) == numbers(whole)
+    assert again.writers["baseline"].seconds == whole.writers["baseline"].seconds
+    texts = [line for line in files[1].read_text(encoding="utf-8").split("\n") if line.endswith("}")]
+    assert len(texts) == 2
+
+
+def test_chosen_writers_and_requests(workspace: Workspace, settings: Settings, connection: Connection) -> None:
+    found = compare(workspace, settings, connection, writers=["baseline"], requests=3)
+    assert (list(found.writers), found.heldout) == (["baseline"], 3)
+    with pytest.raises(InputError, match="no writer 'sft'"):
+        compare(workspace, settings, connection, writers=["sft"])
+    with pytest.raises(InputError, match="--requests"):
+        compare(workspace, settings, connection, requests=0)
+    workspace.heldout.write_text("", encoding="utf-8")
+    with pytest.raises(InputError, match="no held-out requests"):
+        compare(workspace, settings, connection)
+
+
+def test_a_real_person_is_measured_by_the_verifier(
+    workspace: Workspace, settings: Settings, connection: Connection, known: list[Demonstration]
+) -> None:
+    workspace.truth.unlink()
+    found = compare(workspace, settings, connection, requests=4)
+    assert found.judge == "verifier"
+    assert found.writers["few_shot"].style.mean is not None
+    assert found.reference["style"].mean is not None
+    assert found.reference["style"].mean > found.writers["baseline"].style.mean  # type: ignore[operator]
+    save_demonstrations(workspace.demonstrations, known[:3])
+    few = compare(workspace, settings, connection, requests=4)
+    assert few.writers["few_shot"].style.mean is None
+    assert few.writers["few_shot"].win_rate_vs_baseline.mean is None
+    assert few.writers["few_shot"].facts.mean is not None
