@@ -114,7 +114,7 @@ def test_data_file_keeps_the_known_fields_and_drops_repeated_rows(tmp_path: Path
     path.write_text(json.dumps([row, row]))
     result = import_messages(path)
     (one,) = result.demonstrations
-    assert (one.thread, one.facts[0].value, one.date.isoformat()) == ("t", "Friday", "2024-05-06T07:08:09+00:00")  # type: ignore[union-attr]  # noqa: E501
+    assert (one.thread, one.facts[0].value, one.date.isoformat()) == ("t", "Friday", "2024-05-06T07:08:09+00:00")  # type: ignore[union-attr]
     assert result.report.dropped == {"duplicate": 1}
 
 

@@ -32,9 +32,11 @@ _ACCOUNT = re.compile(
 )
 _SOCIAL_SECURITY = re.compile(r"(?<![\d-])\d{3}-\d{2}-\d{4}(?![\d-]*\d)")
 _PHONE = re.compile(r"(?<![\w@/.,:+-])(?:\+|\(\+?)?\d(?:[\s().\-/\u2010-\u2013\u00a0]{0,3}\d){5,16}(?![\w@]|[.,]\d)")
-_DATE = re.compile(r"\d{1,2}[./-]\d{1,2}[./-](?:\d{4}|\d{2})|(?:19|20)\d\d[./-]\d{1,2}[./-]\d{1,2}|(?<!\d)\d{1,2}\.\d\d(?!\d)")
+_DATE = re.compile(
+    r"^(?:19|20)\d\d[01]\d[0-3]\d$|\d{1,2}[./-]\d{1,2}[./-](?:\d{4}|\d{2})|(?:19|20)\d\d[./-]\d{1,2}[./-]\d{1,2}|(?<!\d)\d{1,2}\.\d\d(?!\d)"
+)
 _PHONE_WORD = re.compile(
-    r"(?:phone|tel(?:efon|ephone)?|mobile?|cell|handy|fax|call|ring|text|whatsapp|signal|number|nummer|reach|anrufen|an:?)\W*(?:\w+\W+){0,3}$",
+    r"\b(?:phone|tel(?:efon|ephone)?|mobile?|cell|handy|fax|call|ring|text|whatsapp|signal|reach|anrufen)\b\W*(?:\w+\W+){0,3}$",
     re.IGNORECASE,
 )
 _GROUPS = re.compile(r"(?:1[-. ])?\(?\d{3}\)?[-. ]\s?\d{3}[-. ]\d{4}")
@@ -77,7 +79,7 @@ class RedactionTable:
 
     def counts(self) -> dict[str, int]:
         """How many different details of each kind."""
-        return dict(self._last and {kind: sum(k == kind for k, _ in self._placeholders) for kind in self._last})
+        return {kind: sum(other == kind for other, _ in self._placeholders) for kind in self._last}
 
     def to_dict(self) -> dict[str, Any]:
         return {"originals": self._originals}
@@ -105,6 +107,14 @@ class RedactionTable:
 def redact(text: str, table: RedactionTable) -> str:
     """``text`` with private details replaced by placeholders from ``table``, which it extends. Redacted text stays as it is."""
     table.reserve(text)
+    before = None
+    while text != before:
+        # a placeholder can uncover a second number that stood right beside the first
+        before, text = text, _redacted(text, table)
+    return text
+
+
+def _redacted(text: str, table: RedactionTable) -> str:
     text = _replace(text, _LINK, lambda match: _link(match[0]), "link", table)
     text = _replace(text, _EMAIL, lambda match: match[0], "email", table)
     text = _replace(text, _IBAN, lambda match: _iban(match[0]), "iban", table)
@@ -186,6 +196,8 @@ def _phone(match: re.Match[str]) -> str:
     if "\n" in found:
         # a number does not go on in the next line; the longest line of digits is looked at alone
         found = max(found.split("\n"), key=len).strip()
+    if found.count("(") > found.count(")"):
+        found = found.replace("(", "", 1)
     digits = re.sub(r"\D", "", found)
     if not 7 <= len(digits) <= 15 or _DATE.search(found) or re.fullmatch(r"(?:19|20)\d\d\s*[-–]\s*(?:19|20)\d\d", found):
         return ""
