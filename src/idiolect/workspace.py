@@ -85,7 +85,9 @@ def read_json(path: Path) -> Any:
 
 def read_json_lines(path: Path, *, torn_tail: bool = False) -> Iterator[Any]:
     """The records of a JSON Lines file. ``torn_tail`` passes over lines that a killed writer left unfinished."""
-    for number, line in enumerate(read_text(path).split("\n"), 1):
+    # A kill may tear a line inside a character, too.
+    text = path.read_bytes().decode(errors="replace") if torn_tail and path.exists() else read_text(path)
+    for number, line in enumerate(text.split("\n"), 1):
         if not line.strip():
             continue
         try:
