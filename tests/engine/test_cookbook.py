@@ -49,6 +49,8 @@ def configuration(engine: RunningEngine, model: Path, folder: Path, **settings: 
         "base_url": engine.url,
         "save_every": 3,
         "eval_every": 0,
+        # With a batch submitted ahead a checkpoint would hold one more step than without.
+        "submit_ahead": 0,
     }
     return train.Config(**{**given, **settings})
 
@@ -66,12 +68,15 @@ def test_supervised_training_learns_and_resumes(
     whole = losses(tmp_path)
     assert len(whole) == 8
     assert whole[-1] < 0.2 * whole[0]
-    # As if it had been killed after its first checkpoint: the rest is repeated to the last digit.
+    # As if it had been killed after its first checkpoint: the rest is repeated to the last digit. The cookbook's checkpoint says
+    # that batch 3 comes next, but was taken after that batch's step; so the record is moved on to batch 4, the second epoch's first.
     checkpoints = tmp_path / "run" / "checkpoints.jsonl"
-    checkpoints.write_text(checkpoints.read_text().splitlines()[0] + "\n")
+    first = json.loads(checkpoints.read_text().splitlines()[0])
+    assert (first["epoch"], first["batch"]) == (0, 3)
+    checkpoints.write_text(json.dumps({**first, "epoch": 1, "batch": 0}) + "\n")
     (tmp_path / "run" / "metrics.jsonl").unlink()
     asyncio.run(train.main(configuration(engine, qwen3, tmp_path)))
-    assert losses(tmp_path) == whole[3:]
+    assert losses(tmp_path) == whole[4:]
     last = json.loads((tmp_path / "run" / "checkpoints.jsonl").read_text().splitlines()[-1])
     with tinker.ServiceClient(base_url=engine.url, api_key=engine.token) as service:
         sampler = service.create_sampling_client(model_path=last["sampler_path"]).result()
