@@ -44,14 +44,15 @@ def test_the_loss_falls_and_a_killed_training_goes_on_to_the_same_weights(tmp_pa
     (tmp_path / "resumed").mkdir()
     stopped = tmp_path / "resumed"
     original = training._save_state
-    with pytest.raises(KeyboardInterrupt), pytest.MonkeyPatch.context() as patch:
 
-        def save_and_stop(*given):
-            original(*given)
-            raise KeyboardInterrupt
+    def save_and_stop(*given):
+        original(*given)
+        raise KeyboardInterrupt
 
+    with pytest.MonkeyPatch.context() as patch:
         patch.setattr(training, "_save_state", save_and_stop)
-        training.train(stopped, steps=16, tokens=400, save_every=8)
+        with pytest.raises(KeyboardInterrupt):
+            training.train(stopped, steps=16, tokens=400, save_every=8)
     training.train(stopped, steps=16, tokens=400, save_every=8)
     assert (stopped / "model.safetensors").read_bytes() == (tmp_path / "whole" / "model.safetensors").read_bytes()
     losses = [row["development"]["copy"] for row in read_json_lines(tmp_path / "whole" / "training_log.jsonl") if "development" in row]
