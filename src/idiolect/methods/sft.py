@@ -25,13 +25,15 @@ from idiolect.methods.baseline import plain_writer
 from idiolect.methods.run import Run, open_run
 from idiolect.service.connect import Connection, service_errors
 from idiolect.service.writer import Writer
-from idiolect.settings import Settings
+from idiolect.settings import Settings, pocket_model
 from idiolect.workspace import Workspace, read_json, read_json_lines, write_json, write_json_lines
 
 if TYPE_CHECKING:
     from tinker_cookbook.supervised import train
 
 __all__ = ["SftConfig", "sft"]
+
+_POCKET_RATE = 2e-3
 
 
 class SftConfig(BaseModel):
@@ -45,7 +47,7 @@ class SftConfig(BaseModel):
     batch_size: int = Field(default=8, ge=1)
     """Texts a step."""
     learning_rate: float | None = Field(default=None, gt=0)
-    """Peak learning rate; by default 10 times the usual one of full fine-tuning at the model's width."""
+    """Peak learning rate; by default 2e-3 for the pocket model, else 10 times the usual one of full fine-tuning at the model's width."""
     rank: int = Field(default=16, ge=1)
     """Rank of the LoRA adapter."""
     schedule: Literal["linear", "cosine", "constant"] = "linear"
@@ -154,7 +156,12 @@ def _cookbook_config(
 
 
 def usual_learning_rate(base_model: str) -> float:
-    """The cookbook's rule for LoRA on Qwen models, 5e-5 · 10 · (2000 / width)^0.0775, for folders as well."""
+    """The cookbook's rule for LoRA on Qwen models, 5e-5 · 10 · (2000 / width)^0.0775, for folders as well.
+
+    The rule was fitted to models a thousand times the pocket model's size; its rate comes from development authors.
+    """
+    if base_model == pocket_model():
+        return _POCKET_RATE
     config = Path(base_model) / "config.json"
     if config.is_file():
         return 5e-5 * 10 * (2000 / read_json(config)["hidden_size"]) ** 0.0775
