@@ -47,9 +47,7 @@ _FORMS: tuple[tuple[str, re.Pattern[str]], ...] = (
 _NAME = re.compile(r"(?<![\w'’.@-])[A-Z][\w'’]*(?:-[A-Z]\w*)*(?: [A-Z][\w'’]*(?:-[A-Z]\w*)*)*")
 _STARTS_SENTENCE = re.compile(r"(?:^|[.!?:;\n])[\s\"“'‘(*-]*$")
 # Words whose capital says nothing.
-_NOT_NAMES = re.compile(
-    r"I(?:['’](?:m|ll|ve|d))?|OK|Ok|P\.?S|ASAP|FYI|R[Ee]|Fwd|FW|Mrs?|Ms|Dr|TBD|ETA|PDF|CEO|HR|IT|EU|UK|USA?"
-)
+_NOT_NAMES = re.compile(r"I(?:['’](?:m|ll|ve|d))?|OK|Ok|P\.?S|ASAP|FYI|R[Ee]|Fwd|FW|Mrs?|Ms|Dr|TBD|ETA|PDF|CEO|HR|IT|EU|UK|USA?")
 _PLACEHOLDER = re.compile(r"\[[A-Za-z][^\[\]\n]{1,40}\]|<[A-Za-z][A-Za-z _-]{1,30}>|\{\{?\w[^{}\n]{0,30}\}\}?|\bX{3,}\b|_{3,}")
 
 
