@@ -83,7 +83,11 @@ def test_from_a_mailbox_to_a_draft_that_keeps_the_facts(place: Path):
     run(place, "init", "me")
     told = json.loads(run(place / "me", "import", "../Sent.mbox", "--me", ME, "--json"))
     assert told["kept"] == counts["own"]
-    assert told["kept"] + sum(told["dropped"].values()) + len(told["malformed"]) == counts["all"]
+    dropped = sum(reason["count"] for reason in told["dropped"].values())
+    assert told["kept"] + dropped + told["malformed"]["count"] == told["seen"] == counts["all"]
+    assert {reason: told["dropped"][reason]["count"] for reason in ("not_me", "auto_reply", "short", "duplicate")} == {
+        "not_me": 1, "auto_reply": 1, "short": 1, "duplicate": 1,
+    }  # fmt: skip
     texts = (place / "me" / "demonstrations.jsonl").read_text(encoding="utf-8")
     assert "quoted words" not in texts
     assert "dana@example.net" not in texts

@@ -31,7 +31,7 @@ VERBS: dict[str, tuple[str, str]] = {
     "synthesize": ("synthesize", "Have a teacher write synthetic texts in the person's voice."),
     "sft": ("sft", "Fine-tune an adapter on the person's voice; does what is missing before it."),
     "compare": ("compare", "Measure all writers on the held-out requests."),
-    "report": ("report", "Write the report page anew from the result files."),
+    "report": ("report", "Write the report anew from the result files."),
     "write": ("write", "Write a draft for a request."),
     "engine": ("engine", "Serve models over the Tinker protocol; prints its URL when it is ready."),
 }
