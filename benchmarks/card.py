@@ -30,7 +30,7 @@ def card(figures: dict[str, Any], steps: int) -> str:
         "A 5.2 M-parameter model of the Qwen3 architecture (6 layers, width 256, 4 query and 2 key heads of size 64, MLP 768,",
         "2,048-piece byte-level BPE with ChatML, tied embeddings, float32), trained from scratch on `idiolect.world`. It exists so",
         "that the demo, the tests and the claims of each method run offline on a laptop. It writes e-mails of that world in many styles,",
-        "describes a style, writes the request behind an e-mail, and proposes requests. It knows nothing else; use a real model for real mail.",
+        "describes a style, writes the request behind an e-mail, and proposes requests. For real mail use a real model.",
         "",
         f"Training: `python -m idiolect.pocket.train --out DIR --steps 2300`, stopped after {steps:,} steps of about 3,000 tokens",
         "(6.8 M tokens), on 2 CPU cores; Muon for matrices, AdamW for the rest, a copy warm-up of 120 steps, linear decay over the last",
