@@ -32,20 +32,23 @@ _BLOCK = 24
 _COPY_STEPS = 120
 _WARM_UP = 30
 _DECAY = 0.4
+_LATE = 0.85
+"""Share of the steps after which the late shares of the skills hold."""
 _MUON_RATE = 0.015
 _ADAM_RATE = 2e-3
 
 Encoded = tuple[list[int], list[float]]
 
 
-def _block(index: int, tokens: int, tokenizer: Tokenizer) -> list[list[Encoded]]:
+def _block(index: int, tokens: int, tokenizer: Tokenizer, late_from: float) -> list[list[Encoded]]:
     """The batches of a block, each of about ``tokens`` tokens; the same for the same index."""
     rng = random.Random(f"block {index}")
     skill = "copy" if index * _BLOCK < _COPY_STEPS else None
+    late = index * _BLOCK >= late_from
     drawn: list[Encoded] = []
     total = 0
     while total < tokens * _BLOCK:
-        drawn.append(encode(document(rng, "train", skill), tokenizer))
+        drawn.append(encode(document(rng, "train", skill, late=late), tokenizer))
         total += len(drawn[-1][0])
     drawn.sort(key=lambda encoded: len(encoded[0]))
     batches: list[list[Encoded]] = [[]]
@@ -73,10 +76,10 @@ def pad(rows: list[Encoded]) -> tuple[Tensor, Tensor, Tensor]:
     return ids[:, :-1], ids[:, 1:], weights[:, 1:]
 
 
-def _batches(first: int, tokens: int, tokenizer: Tokenizer) -> Iterator[list[Encoded]]:
+def _batches(first: int, tokens: int, tokenizer: Tokenizer, late_from: float) -> Iterator[list[Encoded]]:
     index, skip = divmod(first, _BLOCK)
     while True:
-        yield from _block(index, tokens, tokenizer)[skip:]
+        yield from _block(index, tokens, tokenizer, late_from)[skip:]
         index, skip = index + 1, 0
 
 
@@ -139,7 +142,7 @@ def train(folder: Path, steps: int, tokens: int, save_every: int = 250) -> None:
     optimizers = [Muon(matrices, _MUON_RATE), torch.optim.AdamW(others, _ADAM_RATE, betas=(0.9, 0.95), weight_decay=0.0)]
     first = _load_state(folder, network, optimizers)
     started, seen = time.monotonic(), 0
-    for step, rows in zip(range(first, steps), _batches(first, tokens, tokenizer), strict=False):
+    for step, rows in zip(range(first, steps), _batches(first, tokens, tokenizer, _LATE * steps), strict=False):
         for optimizer, peak in zip(optimizers, (_MUON_RATE, _ADAM_RATE), strict=True):
             for group in optimizer.param_groups:
                 group["lr"] = peak * _rate(step, steps)
@@ -167,7 +170,7 @@ def train(folder: Path, steps: int, tokens: int, save_every: int = 250) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, prog="python -m idiolect.pocket.train")
     parser.add_argument("--out", type=Path, required=True, help="folder for the checkpoint; run again to go on")
-    parser.add_argument("--steps", type=int, default=3000)
+    parser.add_argument("--steps", type=int, default=2650)
     parser.add_argument("--tokens", type=int, default=3000, help="tokens a step")
     options = parser.parse_args()
     options.out.mkdir(parents=True, exist_ok=True)
