@@ -21,8 +21,12 @@ def engine(
     device: Annotated[str, typer.Option(help="cpu, or cuda.")] = "cpu",
     dtype: Annotated[str | None, typer.Option(help="float32 or bfloat16; float32 on the CPU.")] = None,
     threads: Annotated[int | None, typer.Option(help="Threads of the matrix products; all cores if not given.")] = None,
+    session_timeout: Annotated[float, typer.Option(help="Seconds after which a silent client's session ends.")] = 1800.0,
+    memory: Annotated[float, typer.Option(help="GiB for models under training; those used longest ago wait on disk.")] = 4.0,
+    adapter: Annotated[list[str] | None, typer.Option(help="Import a peft adapter: FOLDER or NAME=FOLDER; may be repeated.")] = None,
 ) -> None:
     """Serve models over the Tinker protocol; prints its URL when it is ready."""
     from idiolect.engine.serve import Options, serve
 
-    serve(Options(tuple(model), host, port, token, state, device, dtype, threads))
+    limits = {"session_timeout": session_timeout, "memory": memory, "adapters": tuple(adapter or ())}
+    serve(Options(tuple(model), host, port, token, state, device, dtype, threads, **limits))

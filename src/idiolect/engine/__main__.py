@@ -23,10 +23,24 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--dtype", help="float32 or bfloat16; float32 on the CPU")
     parser.add_argument("--threads", type=int, help="threads of the matrix products; all cores if not given")
     parser.add_argument("--parent", type=int, help="end when this process ends")
+    parser.add_argument("--session-timeout", type=float, default=1800.0, help="seconds after which a silent client's session ends")
+    parser.add_argument("--memory", type=float, default=4.0, help="GiB for models under training; those used longest ago wait on disk")
+    parser.add_argument("--adapter", action="append", default=[], help="import a peft adapter: FOLDER or NAME=FOLDER; may be repeated")
     given = parser.parse_args(arguments)
     token = given.token or os.environ.pop("IDIOLECT_ENGINE_TOKEN", None)
     options = Options(
-        tuple(given.model), given.host, given.port, token, given.state, given.device, given.dtype, given.threads, given.parent
+        models=tuple(given.model),
+        host=given.host,
+        port=given.port,
+        token=token,
+        state=given.state,
+        device=given.device,
+        dtype=given.dtype,
+        threads=given.threads,
+        parent=given.parent,
+        session_timeout=given.session_timeout,
+        memory=given.memory,
+        adapters=tuple(given.adapter),
     )
     try:
         serve(options)

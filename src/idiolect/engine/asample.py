@@ -6,11 +6,11 @@ import secrets
 from typing import Any
 
 from fastapi import FastAPI, Request
-from fastapi.responses import JSONResponse
 from tinker import types
 
 from idiolect.engine import wire
 from idiolect.engine.checkpoints import Place
+from idiolect.engine.futures import Busy
 from idiolect.engine.picking import Choice
 from idiolect.engine.requests import ROOT, Answer, Once, parsed
 from idiolect.engine.sampling import SampleJob
@@ -52,7 +52,7 @@ def add_sampling(app: FastAPI, engine: Engine) -> None:
     async def asample(request: Request) -> Any:
         asked = await parsed(request, types.SampleRequest)
         if engine.futures.pending >= PENDING_LIMIT:
-            return JSONResponse({"error": "the engine has all the requests it can hold; try again", "category": "server"}, 429)
+            raise Busy("the engine has all the requests it can hold; try again")
         return once(request, lambda: _sample(engine, asked))
 
 

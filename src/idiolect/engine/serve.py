@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import re
 import secrets
 import signal
 import socket
@@ -30,6 +31,12 @@ class Options:
     dtype: str | None = None
     threads: int | None = None
     parent: int | None = None
+    session_timeout: float = 1800.0
+    """Seconds after which a session that sends no heartbeat ends; the SDK sends one every 10."""
+    memory: float = 4.0
+    """GiB that models under training may fill; those used longest ago wait on disk."""
+    adapters: tuple[str, ...] = ()
+    """Folders of peft adapters to import, each FOLDER or NAME=FOLDER."""
 
 
 def serve(options: Options) -> None:
@@ -43,6 +50,8 @@ def serve(options: Options) -> None:
         raise InputError("the token must be plain ASCII that begins with tml-, as the SDK demands", where="--token")
     # Before the models are loaded: a port in use should not cost a load.
     listener = _listen(options.host, options.port)
+    if not options.session_timeout > 0 or not options.memory >= 0:
+        raise InputError("the session timeout must be positive and the memory not negative", where="--session-timeout, --memory")
     import torch
 
     from idiolect.engine.checkpoints import Checkpoints
@@ -52,7 +61,26 @@ def serve(options: Options) -> None:
     torch.set_num_threads(options.threads or os.cpu_count() or 1)
     checkpoints = Checkpoints(options.state.expanduser())
     bases = [Base.load(name, device, dtype) for name in dict.fromkeys(options.models)]
+    for adapter in options.adapters:
+        print(f"adapter {_imported(adapter, bases, checkpoints)}", file=sys.stderr, flush=True)
     asyncio.run(_run(options, token, drawn, listener, bases, checkpoints))
+
+
+def _imported(adapter: str, bases: list, checkpoints) -> str:
+    """The path of an adapter after it was imported for the base model that it names, or for the first that it fits."""
+    from idiolect.engine.imports import base_of, import_adapter
+
+    given, _, folder = adapter.rpartition("=")
+    path = Path(folder).expanduser()
+    name = given or re.sub(r"[^A-Za-z0-9_-]", "-", path.resolve().name)
+    wanted = base_of(path)
+    failed = None
+    for base in sorted(bases, key=lambda base: base.name != wanted):
+        try:
+            return str(import_adapter(checkpoints, path, name, base.name, base.model))
+        except InputError as error:
+            failed = failed or error
+    raise failed or InputError("there is no base model for it", where=adapter)
 
 
 def _listen(host: str, port: int) -> socket.socket:
@@ -101,7 +129,8 @@ async def _run(options: Options, token: str, drawn: bool, listener: socket.socke
     from idiolect.engine.worker import Worker
 
     worker = Worker([base.sampler for base in bases])
-    engine = Engine(bases, checkpoints, worker, Futures(asyncio.get_running_loop()))
+    limits = {"session_timeout": options.session_timeout, "memory": int(options.memory * 2**30)}
+    engine = Engine(bases, checkpoints, worker, Futures(asyncio.get_running_loop()), **limits)
     config = uvicorn.Config(
         make_app(engine, token), log_level="warning", access_log=False, lifespan="off", timeout_graceful_shutdown=2, ws="none"
     )
@@ -111,7 +140,7 @@ async def _run(options: Options, token: str, drawn: bool, listener: socket.socke
     for signal_number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(signal_number, _ask_to_end, server)
     worker.start()
-    watching = asyncio.create_task(_watch(server, options.parent))
+    watching = [asyncio.create_task(_watch(server, options.parent)), asyncio.create_task(_tend(engine, options.session_timeout))]
     serving = asyncio.create_task(server.serve(sockets=[listener]))
     while not server.started and not serving.done():
         await asyncio.sleep(0.01)
@@ -124,8 +153,17 @@ async def _run(options: Options, token: str, drawn: bool, listener: socket.socke
     try:
         await serving
     finally:
-        watching.cancel()
+        for task in watching:
+            task.cancel()
         worker.stop(timeout=30)
+
+
+async def _tend(engine, session_timeout: float) -> None:
+    """End silent sessions and delete expired checkpoints, now and then."""
+    while True:
+        engine.tend()
+        await asyncio.to_thread(engine.checkpoints.delete_expired)
+        await asyncio.sleep(min(30.0, session_timeout / 4))
 
 
 def _ask_to_end(server) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 import tempfile
 import threading
-from collections import OrderedDict
+from collections import Counter, OrderedDict
 from pathlib import Path
 
 from safetensors.torch import load_file, save_file
@@ -20,13 +20,14 @@ __all__ = ["Snapshots"]
 
 
 class Snapshots:
-    """Adapters by key. ``add`` may be called from the worker's thread, the others from the event loop's."""
+    """Adapters by key. ``add``, ``replace`` and ``hold`` may be called from the worker's thread, the others from the event loop's."""
 
     def __init__(self, kept: int = 16) -> None:
         self.kept = kept
         self._folder = tempfile.TemporaryDirectory(prefix="idiolect-engine-", ignore_cleanup_errors=True)
         self._ready: OrderedDict[str, FrozenAdapter] = OrderedDict()
         self._stored: dict[str, tuple[Transformer, AdapterShape]] = {}
+        self._holders: Counter[str] = Counter()
         self._lock = threading.Lock()
 
     def add(self, key: str, adapter: Adapter) -> None:
@@ -34,6 +35,12 @@ class Snapshots:
         with self._lock:
             if key not in self._ready and key not in self._stored:
                 self._keep(key, FrozenAdapter(adapter))
+
+    def replace(self, key: str, adapter: Adapter) -> None:
+        """As ``add``, but what ``key`` held gives way: who samples from it goes on with the new weights."""
+        with self._lock:
+            self._remove(key)
+            self._keep(key, FrozenAdapter(adapter))
 
     def frozen(self, key: str) -> FrozenAdapter:
         """The adapter of ``key``, which must have been added. The same object as long as it stays in memory."""
@@ -50,11 +57,23 @@ class Snapshots:
         with self._lock:
             return key in self._ready or key in self._stored
 
-    def drop(self, key: str) -> None:
+    def hold(self, key: str) -> None:
+        """One more sampler reads ``key``."""
         with self._lock:
-            self._ready.pop(key, None)
-            if self._stored.pop(key, None) is not None:
-                self._path(key).unlink(missing_ok=True)
+            self._holders[key] += 1
+
+    def release(self, key: str) -> None:
+        """One sampler fewer; the adapter goes with the last."""
+        with self._lock:
+            self._holders[key] -= 1
+            if self._holders[key] <= 0:
+                del self._holders[key]
+                self._remove(key)
+
+    def _remove(self, key: str) -> None:
+        self._ready.pop(key, None)
+        if self._stored.pop(key, None) is not None:
+            self._path(key).unlink(missing_ok=True)
 
     def _keep(self, key: str, frozen: FrozenAdapter) -> None:
         self._ready[key] = frozen

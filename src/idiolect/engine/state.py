@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import logging
 import secrets
+import time
 import uuid
 from collections import OrderedDict
 from collections.abc import Callable
@@ -21,14 +22,16 @@ from idiolect.engine.checkpoints import Checkpoints, Place
 from idiolect.engine.futures import Future, Futures
 from idiolect.engine.loading import TextDecoder, checkpoint_folder, load_tokenizer, load_transformer
 from idiolect.engine.lora import Adapter, AdapterShape, FrozenAdapter
+from idiolect.engine.paging import TrainedModels
 from idiolect.engine.sampling import Sampler
+from idiolect.engine.sessions import Gone, Missing, Session, Sessions, texts
 from idiolect.engine.snapshots import Snapshots
 from idiolect.engine.training import TrainedModel
 from idiolect.engine.transformer import Transformer
 from idiolect.engine.worker import Worker
 from idiolect.errors import IdiolectError, InputError
 
-__all__ = ["Base", "Engine", "Gone", "Missing", "Run", "SamplingSession", "Session"]
+__all__ = ["Base", "Engine", "Gone", "Missing", "Run", "SamplingSession", "Session", "automatic_name", "checked_shape"]
 
 REMEMBERED = 4096
 """Sequence numbers of a model, and idempotency keys of the server, whose answers are repeated when asked for again."""
@@ -36,14 +39,6 @@ REMEMBERED = 4096
 MAX_RANK = 1024
 
 log = logging.getLogger(__name__)
-
-
-class Missing(InputError):
-    """The client names what the engine does not know: HTTP 404."""
-
-
-class Gone(InputError):
-    """The client names what has ended: HTTP 410."""
 
 
 @dataclass
@@ -69,23 +64,14 @@ class Base:
 
 
 @dataclass
-class Session:
-    id: str
-    metadata: dict[str, Any] | None
-    display_name: str | None
-    runs: list[str] = field(default_factory=list)
-    samplers: list[str] = field(default_factory=list)
-    finished: bool = False
-
-
-@dataclass
 class Run:
     """A model under training. Requests carry sequence numbers from 1 and run in their order, however they arrive."""
 
     id: str
     base: Base
     session: Session
-    trained: TrainedModel | None = None
+    shape: AdapterShape | None = None
+    """What its adapter covers, once it has weights."""
     expected: int = 1
     early: dict[int, Callable[[], None]] = field(default_factory=dict)
     answered: OrderedDict[int, Future] = field(default_factory=OrderedDict)
@@ -101,11 +87,15 @@ class SamplingSession:
 
 
 class Engine:
-    def __init__(self, bases: list[Base], checkpoints: Checkpoints, worker: Worker, futures: Futures) -> None:
+    def __init__(
+        self, bases: list[Base], checkpoints: Checkpoints, worker: Worker, futures: Futures, *, session_timeout: float, memory: int
+    ) -> None:
+        """``session_timeout`` in seconds; ``memory`` bounds the bytes that models under training fill before they are paged out."""
         self.bases = {base.name: base for base in bases}
         self.checkpoints, self.worker, self.futures = checkpoints, worker, futures
-        self.sessions: dict[str, Session] = {}
+        self.sessions = Sessions(checkpoints.state, session_timeout)
         self.runs: dict[str, Run] = {}
+        self.models = TrainedModels(checkpoints.state, memory)
         self.samplers: dict[str, SamplingSession] = {}
         self.snapshots = Snapshots()
 
@@ -117,39 +107,78 @@ class Engine:
         return self.bases[name]
 
     def session(self, identity: str) -> Session:
-        if identity not in self.sessions:
-            raise Missing("there is no such session; the engine may have been restarted", hint="Make a new ServiceClient")
-        if self.sessions[identity].finished:
-            raise Gone("this session has been finished")
-        return self.sessions[identity]
+        return self.sessions.get(identity)
 
     def run(self, identity: str) -> Run:
         if identity not in self.runs:
-            hint = "After a restart of the engine, go on from a saved checkpoint"
-            raise Missing(f"there is no model {identity[:128]!r} under training", hint=hint)
+            raise Missing(f"there is no model {identity[:128]!r} under training", hint=self._way_on(identity))
         return self.runs[identity]
+
+    def _way_on(self, identity: str) -> str:
+        """What a client can do whose model is no longer in memory."""
+        try:
+            self.checkpoints.run(identity)
+        except InputError:
+            return "Check its name"
+        saved = [facts["path"] for facts in self.checkpoints.of_run(identity) if "/weights/" in facts["path"]]
+        if not saved:
+            return "Its session or the engine has ended, and it was never saved: train it anew"
+        return f"Its session or the engine has ended: go on from {saved[-1]} with create_training_client_from_state_with_optimizer"
 
     def sampler(self, identity: str) -> SamplingSession:
         if identity not in self.samplers:
-            raise Missing("there is no such sampling session; the engine may have been restarted", hint="Make a new sampling client")
+            self._revive(identity)
         return self.samplers[identity]
 
-    def new_session(self, metadata: dict[str, Any] | None, display_name: str | None) -> Session:
-        session = Session(uuid.uuid4().hex, metadata, display_name)
-        self.sessions[session.id] = session
-        return session
+    def _revive(self, identity: str) -> None:
+        """Make a sampler again that was made before a restart. Raises ``Missing`` if it cannot be the same one."""
+        hint = "Make a new sampling client"
+        session = self.sessions.all.get(identity.split(":")[0])
+        if session is None or session.ended or identity not in session.lasting:
+            raise Missing("there is no such sampling session; it or the engine has ended", hint=hint)
+        held = session.lasting[identity]
+        base, path, version = self.base(str(held["base"])), held["path"], held["version"]
+        snapshot = None
+        if path is not None:
+            _, snapshot = self.snapshot_of(Place.parsed(path))
+            if snapshot != version:
+                raise Missing(f"{path} was saved anew while the engine was restarted, and this sampler had the earlier weights", hint=hint)
+            self.snapshots.hold(snapshot)
+        self.samplers[identity] = SamplingSession(identity, base, path, snapshot)
 
-    def finish(self, identity: str) -> None:
-        """End a session and free its models and samplers; saved checkpoints stay."""
-        session = self.sessions.get(identity)
-        if session is None:
+    def new_session(self, metadata: dict[str, Any] | None, display_name: str | None, project: str | None = None) -> Session:
+        return self.sessions.new(metadata, display_name, project)
+
+    # Endings
+
+    def finish(self, identity: str, status: dict[str, Any] | None) -> None:
+        """End a session and free its models and samplers; saved checkpoints stay. A second ending changes nothing."""
+        session = self.sessions.all.get(identity)
+        if session is None or session.ended:
             return
-        session.finished = True
+        session.status = status
+        self.sessions.keep(session)
         for run in session.runs:
-            self.runs.pop(run, None)
+            if run in self.runs:
+                self.release(self.runs[run])
         for sampler in session.samplers:
-            self.samplers.pop(sampler, None)
-            self.snapshots.drop(sampler)
+            held = self.samplers.pop(sampler, None)
+            if held is not None and held.snapshot is not None:
+                self.snapshots.release(held.snapshot)
+
+    def release(self, run: Run) -> None:
+        """Free a model. Requests of it that wait for earlier ones fail; those already queued fail when their turn comes."""
+        self.runs.pop(run.id, None)
+        for number in list(run.early):
+            run.early.pop(number)
+            self.futures.fail(run.answered[number], "the model was unloaded before this request's turn came", "user")
+        self.worker.submit(lambda: self.models.drop(run.id))
+
+    def tend(self) -> None:
+        """End what was not heard of for too long; to be called now and then."""
+        for session in self.sessions.silent():
+            log.warning("session %s was not heard of for %g seconds and is ended", session.id, self.sessions.timeout)
+            self.finish(session.id, None)
 
     # Work
 
@@ -171,8 +200,9 @@ class Engine:
             else:
                 self.futures.resolve(future, json=result)
 
-    def in_order(self, run: Run, number: int | None, job: Callable[[], dict[str, Any] | bytes]) -> Future:
-        """Queue ``job`` as request ``number`` of ``run``. A number seen before gets the same future and runs nothing."""
+    def in_order(self, run: Run, number: int | None, job: Callable[[], dict[str, Any] | bytes], size: int = 0) -> Future:
+        """Queue ``job`` as request ``number`` of ``run``, which holds ``size`` bytes. A number seen before gets the same future and
+        runs nothing. The number that is expected next is taken however much waits: others may be waiting for it."""
         number = run.expected if number is None else number
         if number in run.answered:
             return run.answered[number]
@@ -180,7 +210,8 @@ class Engine:
             raise Gone(f"request {number} of this model was answered long ago")
         if number > run.expected + REMEMBERED:
             raise InputError(f"request {number} is too far ahead; {run.expected} is expected next")
-        future = self.futures.new(model_id=run.id)
+        future = self.futures.new(size=size, always=number == run.expected, model_id=run.id)
+        run.session.seen = time.monotonic()
         run.answered[number] = future
         while len(run.answered) > 2 * REMEMBERED:
             run.answered.popitem(last=False)
@@ -192,56 +223,100 @@ class Engine:
 
     def new_run(self, session: Session, number: int, base: Base, metadata: dict[str, Any] | None) -> Run:
         """Register run ``number`` of a session; its weights come with the job that creates it."""
+        run = Run(self.new_run_name(session, number), base, session)
+        self._write_run(session, run.id, base.name, texts(metadata), None)
+        self.runs[run.id] = run
+        return run
+
+    def new_run_name(self, session: Session, number: int) -> str:
         if not 0 <= number < 2**31:
             raise InputError(f"model_seq_id {number} is out of range")
         identity = f"{session.id}:train:{number}"
-        run = Run(identity, base, session)
-        self.runs[identity] = run
-        session.runs.append(identity)
-        self._metadata(run, metadata)
-        return run
+        if identity in session.runs:
+            raise Gone(f"model {number} of this session was made before, and is no longer under training", hint=self._way_on(identity))
+        return identity
 
-    def _metadata(self, run: Run, metadata: dict[str, Any] | None) -> None:
-        run_facts = {"session": run.session.id, "base_model": run.base.name, "created": datetime.now(UTC).isoformat()}
-        texts = {str(key): str(value) for key, value in (metadata or {}).items()}
-        self.checkpoints.start_run(run.id, {**run_facts, "user_metadata": texts, "rank": None})
+    def _write_run(self, session: Session, identity: str, base: str, metadata: dict[str, str], rank: int | None) -> None:
+        facts = {"session": session.id, "project": session.project, "base_model": base, "created": datetime.now(UTC).isoformat()}
+        self.checkpoints.start_run(identity, {**facts, "user_metadata": metadata, "rank": rank})
+        session.runs.append(identity)
+        self.sessions.keep(session)
 
     def create(self, run: Run, shape: AdapterShape, seed: int | None) -> dict[str, Any]:
         """On the worker: give a new run fresh weights."""
         drawn = secrets.randbelow(2**31) if seed is None else seed
-        run.trained = TrainedModel(Adapter.fresh(run.base.model, shape, drawn))
-        self._remember_rank(run, shape)
+        self._give(run, TrainedModel(Adapter.fresh(run.base.model, shape, drawn)))
         return {"model_id": run.id, "type": "create_model"}
 
     def load(self, run: Run, place: Place, *, optimizer: bool) -> dict[str, Any]:
         """On the worker: give a run a checkpoint's weights, with the optimizer's state or a fresh one."""
         with torch.no_grad():
-            adapter = self.checkpoints.load_adapter(place, run.base.model)
-            trained = TrainedModel(adapter)
+            trained = TrainedModel(self.checkpoints.load_adapter(place, run.base.model))
             if optimizer:
                 self.checkpoints.load_optimizer(place, trained)
-        run.trained = trained
-        self._remember_rank(run, adapter.shape)
+        self._give(run, trained)
         return {"path": str(place), "model_id": run.id, "type": "load_weights"}
 
-    def _remember_rank(self, run: Run, shape: AdapterShape) -> None:
-        facts = self.checkpoints.run(run.id)
-        facts.pop("run")
-        self.checkpoints.start_run(run.id, {**facts, "rank": shape.rank})
+    def _give(self, run: Run, trained: TrainedModel) -> None:
+        if run.id not in self.runs:
+            raise InputError("this model was unloaded, or its session ended, before it had weights")
+        run.shape = trained.adapter.shape
+        self.models.put(run.id, trained)
+        self.checkpoints.start_run(run.id, {**self.checkpoints.run(run.id), "rank": run.shape.rank})
 
-    @staticmethod
-    def trained(run: Run) -> TrainedModel:
-        if run.trained is None:
+    def trained(self, run: Run) -> TrainedModel:
+        """On the worker: the model of a run, brought back into memory if it was paged out."""
+        if run.id not in self.runs:
+            raise InputError("this model has been unloaded, or its session has ended", hint=self._way_on(run.id))
+        trained = self.models.get(run.id)
+        if trained is None:
             raise InputError("this model could not be created, so nothing can be done with it")
-        return run.trained
+        return trained
+
+    def copied(self, source: Place, session: Session | None, number: int, project: str | None, ttl: int | None) -> Place:
+        """A checkpoint's copy under a run of its own: the session's ``number``, or a new one of ``project``."""
+        facts = self.checkpoints.facts(source)
+        run = f"{uuid.uuid4().hex}:train:0" if session is None else self.new_run_name(session, number)
+        place = Place.made(run, source.kind, source.name)
+        self.checkpoints.copy(source, place, ttl)
+        if session is not None:
+            self._write_run(session, run, facts["base_model"], {}, facts["rank"])
+            return place
+        described = {"session": None, "project": project, "base_model": facts["base_model"], "created": datetime.now(UTC).isoformat()}
+        self.checkpoints.start_run(run, {**described, "user_metadata": {}, "rank": facts["rank"]})
+        return place
 
     # Samplers
 
     def new_sampler(self, session: Session, number: int, base: Base, path: str | None, snapshot: str | None) -> SamplingSession:
+        """Sampler ``number`` of a session. A number that comes again gets the same sampler, if it is asked for the same."""
+        if not 0 <= number < 2**31:
+            raise InputError(f"sampling_session_seq_id {number} is out of range")
         made = SamplingSession(f"{session.id}:sample:{number}", base, path, snapshot)
+        known = self.samplers.get(made.id)
+        if known is not None:
+            if (known.base.name, known.path) != (base.name, path):
+                raise InputError(f"sampling session {number} of this session reads other weights", hint="Count sampling sessions up")
+            return known
+        if snapshot is not None:
+            self.snapshots.hold(snapshot)
         self.samplers[made.id] = made
         session.samplers.append(made.id)
+        if snapshot is None or path is not None:
+            session.lasting[made.id] = {"base": base.name, "path": path, "version": snapshot}
+            self.sessions.keep(session)
         return made
+
+    def publish(self, run: Run, number: int | None, *, inflight: bool) -> SamplingSession:
+        """On the worker: a sampler of the run's weights as they are, or of those that all its ``inflight`` samplers share."""
+        number = secrets.randbelow(2**31) if number is None else number
+        adapter = self.trained(run).adapter.snapshot()
+        key = f"{run.id}:inflight" if inflight else f"{run.session.id}:sample:{number}"
+        if inflight:
+            self.snapshots.replace(key, adapter)
+        else:
+            self.snapshots.add(key, adapter)
+        return self.new_sampler(run.session, number, run.base, None, key)
 
     def frozen(self, sampler: SamplingSession) -> FrozenAdapter | None:
         return None if sampler.snapshot is None else self.snapshots.frozen(sampler.snapshot)
@@ -250,7 +325,7 @@ class Engine:
         """A saved checkpoint as a snapshot, shared by all who sample from it until it is overwritten."""
         facts = self.checkpoints.facts(place)
         base = self.base(facts["base_model"])
-        key = f"{place}@{self.checkpoints.folder(place).stat().st_mtime_ns}"
+        key = f"{place}@{facts.get('version', facts['time'])}"
         if key not in self.snapshots:
             with torch.no_grad():
                 self.snapshots.add(key, self.checkpoints.load_adapter(place, base.model))
