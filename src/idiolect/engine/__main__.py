@@ -25,6 +25,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--parent", type=int, help="end when this process ends")
     parser.add_argument("--session-timeout", type=float, default=1800.0, help="seconds after which a silent client's session ends")
     parser.add_argument("--memory", type=float, default=4.0, help="GiB for models under training; those used longest ago wait on disk")
+    parser.add_argument("--requests", type=int, default=10_000, help="requests that may wait; further ones are told to come again")
     parser.add_argument("--adapter", action="append", default=[], help="import a peft adapter: FOLDER or NAME=FOLDER; may be repeated")
     given = parser.parse_args(arguments)
     token = given.token or os.environ.pop("IDIOLECT_ENGINE_TOKEN", None)
@@ -40,6 +41,7 @@ def main(arguments: list[str] | None = None) -> int:
         parent=given.parent,
         session_timeout=given.session_timeout,
         memory=given.memory,
+        requests=given.requests,
         adapters=tuple(given.adapter),
     )
     try:

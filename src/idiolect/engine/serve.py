@@ -35,6 +35,8 @@ class Options:
     """Seconds after which a session that sends no heartbeat ends; the SDK sends one every 10."""
     memory: float = 4.0
     """GiB that models under training may fill; those used longest ago wait on disk."""
+    requests: int = 10_000
+    """Requests that may wait; further ones are told to come again."""
     adapters: tuple[str, ...] = ()
     """Folders of peft adapters to import, each FOLDER or NAME=FOLDER."""
 
@@ -130,7 +132,8 @@ async def _run(options: Options, token: str, drawn: bool, listener: socket.socke
 
     worker = Worker([base.sampler for base in bases])
     limits = {"session_timeout": options.session_timeout, "memory": int(options.memory * 2**30)}
-    engine = Engine(bases, checkpoints, worker, Futures(asyncio.get_running_loop()), **limits)
+    futures = Futures(asyncio.get_running_loop(), waiting_limit=options.requests)
+    engine = Engine(bases, checkpoints, worker, futures, **limits)
     config = uvicorn.Config(
         make_app(engine, token), log_level="warning", access_log=False, lifespan="off", timeout_graceful_shutdown=2, ws="none"
     )

@@ -1,0 +1,74 @@
+"""The SDK's own command line, as a process, against the engine."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import tinker
+from raw import trained
+
+from running_engine import RunningEngine
+
+
+@pytest.fixture(scope="module")
+def saved(engine: RunningEngine, qwen3: Path):
+    """A run with a training and two sampler checkpoints."""
+    with tinker.ServiceClient(base_url=engine.url, api_key=engine.token) as service:
+        client = service.create_lora_training_client(base_model=str(qwen3), rank=3, seed=2, user_metadata={"who": "me"}).result()
+        trained(client)
+        paths = [client.save_state("w").result().path, *(client.save_weights_for_sampler(name).result().path for name in ("s", "t"))]
+        yield client.model_id, paths
+
+
+@pytest.fixture
+def cli(engine: RunningEngine, tmp_path: Path):
+    environment = {**os.environ, "TINKER_BASE_URL": engine.url, "TINKER_API_KEY": engine.token, "HOME": str(tmp_path)}
+
+    def run(*arguments: str, code: int = 0) -> Any:
+        command = [sys.executable, "-m", "tinker.cli", "--format", "json", *arguments]
+        ended = subprocess.run(command, capture_output=True, text=True, timeout=120, env=environment, cwd=tmp_path)
+        assert ended.returncode == code, ended
+        if code:
+            return ended.stderr
+        return json.loads(ended.stdout) if ended.stdout.startswith("{") else ended.stdout
+
+    return run
+
+
+def test_what_there_is(cli, engine: RunningEngine, saved) -> None:
+    run, paths = saved
+    assert cli("version").startswith("tinker 0.38")
+    listed = next(entry for entry in cli("run", "list", "--limit", "0")["runs"] if entry["training_run_id"] == run)
+    assert listed == cli("run", "info", run)
+    assert (listed["lora_rank"], listed["user_metadata"], listed["last_checkpoint"]["tinker_path"]) == (3, {"who": "me"}, paths[0])
+    assert set(paths) <= {entry["tinker_path"] for entry in cli("checkpoint", "list", "--limit", "0")["checkpoints"]}
+    assert "not found" in cli("run", "info", "none", code=1).lower()
+
+
+def test_changing_a_checkpoint(cli, saved) -> None:
+    _, (path, *_) = saved
+    cli("checkpoint", "publish", path)
+    cli("checkpoint", "set-ttl", path, "--ttl", "7200")
+    info = cli("checkpoint", "info", path)
+    assert (info["public"], info["lora_rank"], info["expires_at"] is None, info["size_bytes"] > 1000) == (True, 3, False, True)
+    cli("checkpoint", "unpublish", path)
+    cli("checkpoint", "set-ttl", path, "--remove")
+    info = cli("checkpoint", "info", path)
+    assert (info["public"], info["expires_at"]) == (False, None)
+
+
+def test_downloading_and_deleting(cli, saved, qwen3: Path, tmp_path: Path) -> None:
+    run, (path, sampler, other) = saved
+    folder = Path(cli("checkpoint", "download", path, "--output", str(tmp_path / "out"))["destination"])
+    assert json.loads((folder / "adapter_config.json").read_text())["base_model_name_or_path"] == str(qwen3)
+    assert (folder / "adapter_model.safetensors").stat().st_size > 1000
+    deleted = cli("checkpoint", "delete", "--yes", other, "tinker://none/weights/none")
+    assert (deleted["deleted_count"], len(deleted["failed"])) == (1, 1)
+    assert cli("checkpoint", "delete", "--yes", "--run-id", run, "--type", "weights")["deleted_count"] == 1
+    assert [entry["tinker_path"] for entry in cli("checkpoint", "list", "--run-id", run)["checkpoints"]] == [sampler]
