@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import statistics
+import time
 from pathlib import Path
 
 import httpx
@@ -96,3 +98,13 @@ def test_what_is_not_answered_says_so(raw: Raw) -> None:
         assert (answer.status_code, "does not answer GET" in answer.json()["error"]) == (404, True)
     assert raw.http.get("create_session").status_code == 405
     assert httpx.get(str(raw.http.base_url.join("files/a/weights/b/c"))).status_code == 404
+
+
+def test_a_small_answer_is_sent_at_once(raw: Raw) -> None:
+    """Not after the 40 ms for which a client's system holds back an acknowledgement."""
+    times = []
+    for _ in range(30):
+        began = time.perf_counter()
+        raw.post("telemetry", {})
+        times.append(time.perf_counter() - began)
+    assert statistics.median(times) < 0.03
