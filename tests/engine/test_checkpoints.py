@@ -66,6 +66,14 @@ def test_both_ways_to_create_a_client_from_a_checkpoint(service: tinker.ServiceC
     for one in (warm, cold):
         trained(one)
     assert logprobs(warm) != logprobs(cold)
+    after = logprobs(warm)
+    cold.load_state_with_optimizer(path).result()
+    assert logprobs(cold) == before
+    trained(cold)
+    assert logprobs(cold) == after
+    with pytest.raises(tinker.RequestFailedError, match="there is no checkpoint"):
+        cold.load_state(path + "-not").result()
+    assert logprobs(cold) == after
 
 
 def test_sampler_weights_resume_no_training_but_begin_one(service: tinker.ServiceClient, made) -> None:

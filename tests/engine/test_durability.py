@@ -114,8 +114,11 @@ def test_an_answer_that_a_kill_took_is_explained(qwen3: Path, tmp_path: Path) ->
 
 
 def test_a_full_disk_fails_the_save_and_not_the_run(qwen3: Path, tmp_path: Path) -> None:
-    """A limit on the size of the engine's files stands for a disk without room."""
-    with start_engine(qwen3, state=tmp_path) as engine, tinker.ServiceClient(base_url=engine.url, api_key=engine.token) as service:
+    """A limit on the size of the engine's files stands for a disk without room. Models that cannot be paged out stay in memory."""
+    with (
+        start_engine(qwen3, state=tmp_path, arguments=("--memory", "0")) as engine,
+        tinker.ServiceClient(base_url=engine.url, api_key=engine.token) as service,
+    ):
         client = service.create_lora_training_client(base_model=str(qwen3), rank=8, seed=1).result()
         trained(client)
         path = client.save_state("w").result().path
@@ -133,11 +136,14 @@ def test_a_full_disk_fails_the_save_and_not_the_run(qwen3: Path, tmp_path: Path)
                 save().result()
             assert caught.value.category == types.RequestErrorCategory.User
         assert logprobs(client) == values
+        trained(service.create_lora_training_client(base_model=str(qwen3), rank=8).result())
+        assert logprobs(client) == values
         assert logprobs(service.create_training_client_from_state(path).result()) == kept
         folder = tmp_path / client.model_id.replace(":", "=")
         assert sorted(file.name for file in folder.iterdir() if any(file.glob("*/*"))) == ["weights"]
         resource.prlimit(engine.process.pid, resource.RLIMIT_FSIZE, (hard, hard))
         assert client.save_state("w", overwrite=True).result().path == path
+        assert not list(folder.glob("*/*/.*"))
         trained(client)
         assert logprobs(service.create_training_client_from_state(path).result()) == values
 
@@ -165,3 +171,16 @@ def test_damaged_notes_are_passed_over(qwen3: Path, tmp_path: Path) -> None:
     store = Checkpoints(tmp_path)
     assert (store.runs(), store.of_run("run"), store.exists(Place.made("run", "weights", "w"))) == ([], [], False)
     assert (place / "checkpoint.json").exists()
+
+
+def test_pages_of_a_killed_engine_are_cleared(qwen3: Path, tmp_path: Path) -> None:
+    with start_engine(qwen3, state=tmp_path, arguments=("--memory", "0")) as first, Raw(first) as raw:
+        session = raw.session()
+        for number in range(2):
+            raw.model(session, qwen3, number)
+        assert list(tmp_path.glob(".paged-*/*.safetensors"))
+        first.process.kill()
+        first.process.wait()
+        assert list(tmp_path.glob(".paged-*/*.safetensors"))
+        with start_engine(qwen3, state=tmp_path):
+            assert not list(tmp_path.glob(".paged-*/*.safetensors"))

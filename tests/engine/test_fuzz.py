@@ -33,7 +33,7 @@ ROUTES = [
     if method != "HEAD"
 ]
 POSTS = [path for method, path in ROUTES if method == "POST" and "{" not in path]
-QUIET = settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
+QUIET = settings(max_examples=300, deadline=None, suppress_health_check=list(HealthCheck))
 
 HOSTILE = [
     "",

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import hashlib
 import logging
+import os
+import shutil
 import tempfile
 from collections import OrderedDict
 from pathlib import Path
@@ -31,7 +33,8 @@ class TrainedModels:
 
     def __init__(self, state: Path, limit: int) -> None:
         self.limit = limit
-        self._folder = tempfile.TemporaryDirectory(prefix=".paged-", dir=state, ignore_cleanup_errors=True)
+        _clear(state)
+        self._folder = tempfile.TemporaryDirectory(prefix=f".paged-{os.getpid()}-", dir=state, ignore_cleanup_errors=True)
         self._all: OrderedDict[str, TrainedModel] = OrderedDict()
         self._away: set[str] = set()
 
@@ -82,6 +85,26 @@ class TrainedModels:
 
     def _path(self, run: str) -> Path:
         return Path(self._folder.name) / f"{hashlib.sha256(run.encode()).hexdigest()}.safetensors"
+
+
+def _clear(state: Path) -> None:
+    """Remove the pages of engines that were killed."""
+    for folder in state.glob(".paged-*-*"):
+        owner = folder.name.split("-")[1]
+        if owner.isdecimal() and not _alive(int(owner)):
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+def _alive(process: int) -> bool:
+    if process == os.getpid():
+        return False  # a number that was given out anew
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except OSError:
+        return True
+    return True
 
 
 def _tensors(trained: TrainedModel) -> dict[str, torch.Tensor]:

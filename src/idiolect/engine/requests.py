@@ -70,8 +70,16 @@ class Once:
     async def later(self, request: Request, make: Callable[[], Coroutine[Any, Any, Answer]]) -> Answer:
         """As a call, for what takes time: one that comes again meanwhile waits for the same answer."""
         task: asyncio.Task[Answer] = self._remembered(request, lambda: asyncio.ensure_future(make()))
-        # Who gives up waiting must not stop it for the others.
-        return await asyncio.shield(task)
+        # Who gives up waiting must not stop it for the others; what failed may be tried again.
+        try:
+            return await asyncio.shield(task)
+        finally:
+            if task.done() and not task.cancelled() and task.exception() is not None:
+                self._forget(task)
+
+    def _forget(self, answer: Any) -> None:
+        for key in [key for key, held in self.answers.items() if held is answer]:
+            del self.answers[key]
 
     def _remembered(self, request: Request, make: Callable[[], Any]) -> Any:
         key = request.headers.get("x-idempotency-key")
