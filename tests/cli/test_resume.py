@@ -57,7 +57,7 @@ def adapter(place: Workspace) -> dict[str, list[float]]:
     assert writer.adapter
     assert writer.system_prompt is None
     run = writer.adapter.removeprefix("tinker://").split("/")[0].replace(":", "=")
-    (file,) = place.engine_state.glob(f"{run}/sampler_weights/final/*.safetensors")
+    (file,) = place.engine_state.glob(f"{run}/sampler_weights/final/*/*.safetensors")
     return {name: tensor.flatten().tolist() for name, tensor in load_file(file).items()}
 
 

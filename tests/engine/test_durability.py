@@ -137,6 +137,8 @@ def test_a_full_disk_fails_the_save_and_not_the_run(qwen3: Path, tmp_path: Path)
             assert caught.value.category == types.RequestErrorCategory.User
         assert logprobs(client) == values
         trained(service.create_lora_training_client(base_model=str(qwen3), rank=8).result())
+        samplers = [client.save_weights_and_get_sampling_client().result() for _ in range(20)]
+        assert len({tuple(sampler.compute_logprobs(prompt()).result()) for sampler in samplers}) == 1
         assert logprobs(client) == values
         assert logprobs(service.create_training_client_from_state(path).result()) == kept
         folder = tmp_path / client.model_id.replace(":", "=")
@@ -167,10 +169,13 @@ def test_damaged_notes_are_passed_over(qwen3: Path, tmp_path: Path) -> None:
     (tmp_path / "run" / "run.json").write_text("[]")
     place = tmp_path / "run" / "weights" / "w"
     place.mkdir(parents=True)
-    (place / "checkpoint.json").write_text("")
-    store = Checkpoints(tmp_path)
-    assert (store.runs(), store.of_run("run"), store.exists(Place.made("run", "weights", "w"))) == ([], [], False)
-    assert (place / "checkpoint.json").exists()
+    for garbled in ("", "{}", '{"expires": 1}'):
+        (place / "checkpoint.json").write_text(garbled)
+        store = Checkpoints(tmp_path)
+        assert (store.runs(), store.of_run("run"), store.exists(Place.made("run", "weights", "w"))) == ([], [], False)
+        assert (place / "checkpoint.json").exists()
+    with start_engine(qwen3, state=tmp_path) as engine:
+        assert tinker.RestClient(base_url=engine.url, api_key=engine.token).list_sessions().result().sessions == []
 
 
 def test_pages_of_a_killed_engine_are_cleared(qwen3: Path, tmp_path: Path) -> None:

@@ -37,6 +37,8 @@ from idiolect.errors import InputError
 __all__ = ["FACTS", "Checkpoints", "Facts", "Place", "adapter_config", "described", "expiry"]
 
 FACTS = "checkpoint.json"
+OF_RUN = {"run", "base_model", "created", "rank", "user_metadata"}
+OF_CHECKPOINT = {"path", "base_model", "rank", "train_attn", "train_mlp", "train_unembed", "steps", "time", "expires", "user_metadata"}
 LONGEST_TTL = 10 * 366 * 24 * 3600
 
 Facts = dict[str, Any]
@@ -58,12 +60,13 @@ def _expired(facts: Facts) -> bool:
 
 
 def _read_json(path: Path) -> Facts | None:
-    """What a file of ours says; None if it is not there or garbled."""
+    """What a run.json or checkpoint.json says; None if it is not there or garbled."""
+    needed = OF_CHECKPOINT if path.name == FACTS else OF_RUN
     try:
         value = json.loads(path.read_text())
     except (OSError, ValueError):
         return None
-    return value if isinstance(value, dict) else None
+    return value if isinstance(value, dict) and needed <= value.keys() else None
 
 
 class Checkpoints:

@@ -6,17 +6,21 @@ A training loop takes a snapshot every step and may go back to any of them; memo
 from __future__ import annotations
 
 import hashlib
+import logging
 import tempfile
 import threading
 from collections import Counter, OrderedDict
 from pathlib import Path
 
+from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
 from idiolect.engine.lora import Adapter, AdapterShape, FrozenAdapter
 from idiolect.engine.transformer import Transformer
 
 __all__ = ["Snapshots"]
+
+log = logging.getLogger(__name__)
 
 
 class Snapshots:
@@ -78,10 +82,17 @@ class Snapshots:
     def _keep(self, key: str, frozen: FrozenAdapter) -> None:
         self._ready[key] = frozen
         while len(self._ready) > self.kept:
-            oldest, gone = self._ready.popitem(last=False)
+            oldest, gone = next(iter(self._ready.items()))
             if oldest not in self._stored:
-                save_file({"flat": gone.adapter.flat.cpu()}, str(self._path(oldest)))
+                try:
+                    save_file({"flat": gone.adapter.flat.cpu()}, str(self._path(oldest)))
+                except (OSError, SafetensorError):
+                    # Without room on the disk it stays: that costs memory, where failing would cost the sampler.
+                    log.exception("a snapshot stays in memory, since it cannot be written to disk")
+                    self._path(oldest).unlink(missing_ok=True)
+                    return
                 self._stored[oldest] = (gone.adapter.model, gone.adapter.shape)
+            del self._ready[oldest]
 
     def _path(self, key: str) -> Path:
         return Path(self._folder.name) / f"{hashlib.sha256(key.encode()).hexdigest()}.safetensors"
