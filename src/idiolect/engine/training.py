@@ -39,7 +39,6 @@ class TrainedModel:
         self.mean = torch.zeros_like(adapter.flat)
         self.square = torch.zeros_like(adapter.flat)
         self.steps = 0
-        self._linears: TrainedLinears | None = None
 
     def check(self, examples: list[Example], loss: str) -> None:
         """Refuse what cannot be trained on, before any work is done."""
@@ -95,11 +94,10 @@ class TrainedModel:
         model = self.adapter.model
         packing = Packing([example.tokens.shape[0] for example in examples], model.device)
         tokens = torch.cat([example.tokens for example in examples]).to(model.device)
-        if self._linears is None:
-            self._linears = TrainedLinears(self.adapter, self.gradient)
         with torch.set_grad_enabled(backward):
             rotary = model.rotary(packing.positions, packing.longest)
-            hidden = run_layers(model, tokens, rotary, self._linears, packed_attention(packing))
+            linears = TrainedLinears(self.adapter, self.gradient)
+            hidden = run_layers(model, tokens, rotary, linears, packed_attention(model, packing))
         with torch.no_grad():
             head = TargetLogprobs(self.adapter, hidden.detach(), _joined_targets(examples).to(model.device))
         leaf = head.values.detach().float().requires_grad_()
