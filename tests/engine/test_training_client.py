@@ -122,7 +122,7 @@ def test_two_target_columns(service: tinker.ServiceClient, qwen3: Path) -> None:
 @pytest.mark.parametrize(
     ("data", "loss", "said"),
     [
-        (batch(), "cispo", "cispo"),
+        (batch(), "custom", "custom"),
         ([datum([1, 2, 100_000])], "cross_entropy", "datum 0: has target tokens outside"),
         ([datum([TOKENS[0]] * 600)], "cross_entropy", "599 tokens"),
         (batch(), "ppo", "ppo needs logprobs"),

@@ -16,6 +16,7 @@ import torch
 from idiolect.engine.cache import Cache
 from idiolect.engine.lora import FrozenAdapter, SnapshotLinears
 from idiolect.engine.picking import Choice, pick, uniforms
+from idiolect.engine.prompt_scores import Alternatives, Named
 from idiolect.engine.transformer import Packing, Transformer, packed_attention, run_layers
 
 __all__ = ["SampleJob", "Sampled", "Sampler"]
@@ -52,11 +53,15 @@ class SampleJob:
     """How many of the prompt's last tokens are scored, if any are."""
     top_prompt: int
     top_sampled: int
+    named: Named | None = None
+    alternatives: Alternatives | None = None
     done: Callable[[SampleJob], None] = lambda job: None
     failed: Callable[[Exception], None] = lambda error: None
     results: list[Sampled] = field(default_factory=list)
     prompt_values: np.ndarray | None = None
     prompt_top: tuple[np.ndarray, np.ndarray] | None = None
+    cached: int = 0
+    """Tokens of the prompt that did not have to be computed because another prompt's were at hand."""
     cancelled: bool = False
     started: int = 0
     ended: int = 0
@@ -64,6 +69,15 @@ class SampleJob:
     @property
     def places(self) -> int:
         return len(self.prompt) + self.max_tokens
+
+    @property
+    def scored_from(self) -> int:
+        """The first position whose hidden state is needed to score the prompt; its last position where nothing is scored."""
+        last = len(self.prompt) - 1
+        starts = [max(0, last - self.scored)] if self.prompt_logprobs or self.top_prompt else []
+        starts += [0] if self.alternatives is not None else []
+        starts += [int(self.named.rows[0])] if self.named is not None else []
+        return min(starts, default=last)
 
 
 @dataclass
@@ -154,8 +168,9 @@ class Sampler:
         self.cache.reserve(len(self.rows) + sum(n for _, n in admitted), max([packing.longest + 1, self.cache.places]))
         for number, group in enumerate(ordered):
             start, stop = packing.starts[number], packing.starts[number + 1]
-            for job, samples in group:
-                if (job.prompt_logprobs or job.top_prompt) and job.prompt_values is None:
+            for place, (job, samples) in enumerate(group):
+                if not job.results:
+                    job.cached = len(job.prompt) if place else 0
                     self._score_prompt(job, hidden[start:stop])
                 for _ in range(samples):
                     row = len(self.rows) + len(fresh)
@@ -172,7 +187,7 @@ class Sampler:
         self._drop_ended(first)
 
     def _score_prompt(self, job: SampleJob, hidden: torch.Tensor) -> None:
-        """Logprobs of a prompt's last tokens given those before; the others, and always position 0, get NaN."""
+        """What the job wants to know of its prompt. Tokens that are not scored, and always position 0, get NaN."""
         count = len(job.prompt)
         job.prompt_values = np.full(count, np.nan, dtype=np.float32)
         top = min(job.top_prompt, self.model.architecture.vocabulary)
@@ -181,16 +196,23 @@ class Sampler:
         targets = torch.tensor(job.prompt, device=hidden.device)
         block = max(1, LOGITS_AT_ONCE // self.model.architecture.vocabulary)
         linears = SnapshotLinears(self.model, [(job.adapter, slice(None))] if job.adapter else [])
-        for start in range(max(0, count - 1 - job.scored), count - 1, block):
+        for start in range(job.scored_from, count - 1, block):
             stop = min(count - 1, start + block)
             logits = linears.logits(hidden[start:stop])
             normalizers = logits.logsumexp(dim=-1)
+            for asked in (job.named, job.alternatives):
+                if asked is not None:
+                    asked.score(start, logits, normalizers)
             chosen = logits.gather(1, targets[start + 1 : stop + 1].unsqueeze(1)).squeeze(1) - normalizers
             job.prompt_values[start + 1 : stop + 1] = chosen.cpu().numpy()
             if job.prompt_top is not None:
                 best = logits.topk(top, dim=-1)
                 job.prompt_top[0][start + 1 : stop + 1] = best.indices.cpu().numpy()
                 job.prompt_top[1][start + 1 : stop + 1] = (best.values - normalizers.unsqueeze(1)).cpu().numpy()
+        unasked = max(0, count - 1 - job.scored)
+        job.prompt_values[: unasked + 1] = np.nan
+        if job.prompt_top is not None:
+            job.prompt_top[0][: unasked + 1], job.prompt_top[1][: unasked + 1] = 0, -99999.0
 
     def _decode(self) -> None:
         rows, device = self.rows, self.model.device
