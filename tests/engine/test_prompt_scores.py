@@ -13,8 +13,13 @@ import torch
 import transformers
 from data import TOKENS, batch, prompt
 from tinker import types
+from tinker.proto.response_conv import deserialize_sample_response
 
+from idiolect.engine import wire
+from idiolect.engine.loading import load_transformer
+from idiolect.engine.picking import Choice
 from idiolect.engine.prompt_scores import Alternatives, Named
+from idiolect.engine.sampling import SampleJob, Sampler
 from running_engine import RunningEngine
 
 ONE = types.SamplingParams(max_tokens=1, seed=5, stop=[])
@@ -127,6 +132,21 @@ def test_scores_are_the_adapters(service: tinker.ServiceClient, qwen3: Path, log
     assert response.target_prompt_logprobs.data == pytest.approx(response.prompt_logprobs[1:], abs=1e-5)
     base = logprobs.gather(1, torch.tensor(TOKENS[1:LENGTH]).unsqueeze(1)).squeeze(1)
     assert response.prompt_logprobs[1:] != pytest.approx(base.tolist(), abs=1e-2)
+
+
+def test_a_prompt_at_hand_counts_as_a_cache_hit(qwen3: Path) -> None:
+    sampler, finished = Sampler(load_transformer(qwen3, torch.device("cpu"), torch.float32)), []
+    for seed in (1, 2):
+        job = SampleJob(
+            prompt=TOKENS[:LENGTH], adapter=None, samples=2, max_tokens=3, choice=Choice(1.0, -1, 1.0), seed=seed, stop_tokens=frozenset(),
+            stop_strings=(), decode=None, prompt_logprobs=False, scored=0, top_prompt=0, top_sampled=0, done=finished.append,
+        )  # fmt: skip
+        sampler.waiting.append(job)
+    while sampler.busy:
+        sampler.step()
+    hits = {job.seed: deserialize_sample_response(wire.sample_response(job)).prompt_cache_hit_tokens for job in finished}
+    assert hits[1] == 0
+    assert 0 < hits[2] <= LENGTH
 
 
 def test_scoring_in_blocks_equals_scoring_at_once() -> None:

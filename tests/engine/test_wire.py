@@ -95,6 +95,7 @@ def test_settings_are_numbers_or_texts() -> None:
         ({"shape": [4, 1]}, "shape .5, K."),
         ({"shape": [5]}, "shape .5, K."),
         ({"shape": None}, "shape .5, K."),
+        ({"shape": [5, 10**30], "sparse_crow_indices": [0, 1, 2, 3, 4, 5], "sparse_col_indices": [0] * 5}, "shape .5, K."),
         ({"dtype": "float32"}, "int64"),
         ({"data": [-1] * 5}, "at least one token"),
         ({"data": [-2, 1, 1, 1, 1]}, "in 0..383"),

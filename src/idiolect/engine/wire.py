@@ -155,7 +155,7 @@ def read_named(given: types.SampleRequest, vocabulary: int, widest: int) -> tupl
         return None
     rows_needed = given.prompt.length - 1
     shape = tuple(tensor.shape or ())
-    if tensor.dtype != "int64" or len(shape) != 2 or shape[0] != rows_needed or shape[1] < 1:
+    if tensor.dtype != "int64" or len(shape) != 2 or shape[0] != rows_needed or not 1 <= shape[1] <= BODY_LIMIT:
         raise InputError(f"must be an int64 array of shape [{rows_needed}, K], not {tensor.dtype} of {list(shape)}", where=where)
     if len(tensor.data) > widest * rows_needed or any(isinstance(value, float) for value in tensor.data):
         raise InputError(f"must hold whole numbers, at most {widest} for each token of the prompt", where=where)
