@@ -69,10 +69,10 @@ class BlockCache:
 
     # Prefixes
 
-    def begin(self, adapter: int, prompt: Sequence[int], *, share: bool) -> Table:
-        """A table for ``prompt`` with the full blocks that are known; never all of it, so that its last token is computed."""
+    def begin(self, adapter: int, prompt: Sequence[int], shared: int) -> Table:
+        """A table for ``prompt`` with the full blocks that are known among its first ``shared`` tokens."""
         table = Table(-1 - adapter)
-        for start in range(0, (len(prompt) - 1) // BLOCK * BLOCK if share else 0, BLOCK):
+        for start in range(0, shared // BLOCK * BLOCK, BLOCK):
             block = self._known.get((table.parent, tuple(prompt[start : start + BLOCK])))
             if block is None:
                 break

@@ -113,6 +113,7 @@ class Checkpoints:
             "train_mlp": model.adapter.shape.mlp,
             "train_unembed": model.adapter.shape.unembed,
             "steps": model.steps,
+            "gradient": bool(model.gradient.any()),
             "time": now.isoformat(),
             "expires": (now + timedelta(seconds=ttl)).isoformat() if ttl else None,
             "user_metadata": metadata,
@@ -169,21 +170,20 @@ class Checkpoints:
         return adapter
 
     def load_optimizer(self, place: Place, model: TrainedModel) -> None:
-        """Fill the moments and the step count. Raises ``InputError`` if the checkpoint has none."""
+        """Fill the moments, the step count and the gradient gathered so far. Raises ``InputError`` if the checkpoint has none."""
         path = self.folder(place) / "optimizer.safetensors"
         if not path.is_file():
             raise InputError(f"{place} holds no optimizer state", hint="Load it without the optimizer, or name a weights checkpoint")
-        wanted = {f"{kind}.{name}": part for kind in ("mean", "square") for name, part in model.adapter.named(getattr(model, kind)).items()}
-        _read(path, wanted)
-        model.steps = int(self.facts(place)["steps"])
+        facts = self.facts(place)
+        _read(path, _optimizer(model, gradient=facts.get("gradient", False)))
+        model.steps = int(facts["steps"])
 
 
 def _write(folder: Path, model: TrainedModel, facts: dict[str, Any], *, optimizer: bool) -> None:
     adapter = model.adapter
     _save(adapter.named(), folder / "adapter_model.safetensors")
     if optimizer:
-        moments = {f"{kind}.{name}": part for kind in ("mean", "square") for name, part in adapter.named(getattr(model, kind)).items()}
-        _save(moments, folder / "optimizer.safetensors")
+        _save(_optimizer(model, gradient=facts["gradient"]), folder / "optimizer.safetensors")
     modules = [part.rsplit(".", 1)[1] for group in adapter.shape.groups() for part in GROUPS[group]]
     config = {
         "peft_type": "LORA",
@@ -198,6 +198,12 @@ def _write(folder: Path, model: TrainedModel, facts: dict[str, Any], *, optimize
     }
     (folder / "adapter_config.json").write_text(json.dumps(config, indent=2))
     (folder / "checkpoint.json").write_text(json.dumps(facts, indent=2))
+
+
+def _optimizer(model: TrainedModel, *, gradient: bool) -> dict[str, torch.Tensor]:
+    """The parts of the optimizer's state by name; the gradient only where some is gathered, as between steps there is none."""
+    kinds = ("mean", "square", "gradient") if gradient else ("mean", "square")
+    return {f"{kind}.{name}": part for kind in kinds for name, part in model.adapter.named(getattr(model, kind)).items()}
 
 
 def _save(tensors: dict[str, torch.Tensor], path: Path) -> None:

@@ -68,11 +68,11 @@ class Decoder:
             self._scratch = torch.empty(floats)
         slots = torch.from_numpy(self.cache.slots(batch.positions, batch.sequence, batch.tables))
         tables, sequence = torch.from_numpy(batch.tables), torch.from_numpy(batch.sequence)
-        kernels.call(
-            "run_layers", model.dtype, count, a.layers, a.hidden, a.heads, a.kv_heads, a.head_size, a.mlp, a.norm_eps, x,
-            self._pointers(linears), model.norm, rotary.cosines, rotary.sines, positions, slots, tables, tables.shape[1], sequence, *linears.chunks,
-            self._scratch, out,
-        )  # fmt: skip
+        shape = (count, a.layers, a.hidden, a.heads, a.kv_heads, a.head_size, a.mlp)
+        angles = (rotary.cosines, rotary.sines, positions)
+        places = (slots, tables, tables.shape[1], sequence)
+        weights = (self._pointers(linears), model.norm)
+        kernels.call("run_layers", model.dtype, *shape, a.norm_eps, x, *weights, *angles, *places, *linears.chunks, self._scratch, out)
         return out
 
     def logits(self, hidden: torch.Tensor, runs: Sequence[Run]) -> torch.Tensor:

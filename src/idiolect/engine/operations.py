@@ -72,7 +72,8 @@ def turned_heads(
     cosines, sines = rotary.cosines[rotary.positions].unsqueeze(1), rotary.sines[rotary.positions].unsqueeze(1)
     first, second = qk.chunk(2, dim=-1)
     qk = torch.cat((first * cosines - second * sines, second * cosines + first * sines), dim=-1).to(qkv.dtype)
-    return (*qk.split((heads, kv_heads), dim=1), v)
+    q, k = qk.split((heads, kv_heads), dim=1)
+    return q, k, v
 
 
 def attention(

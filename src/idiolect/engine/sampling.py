@@ -19,6 +19,7 @@ from idiolect.engine.cache import BLOCK, BlockCache, Full, Table
 from idiolect.engine.decoding import Batch, Decoder
 from idiolect.engine.lora import FrozenAdapter, Run
 from idiolect.engine.picking import Choice, pick, uniforms
+from idiolect.engine.prompt_scores import Alternatives, Named
 from idiolect.engine.transformer import Transformer
 from idiolect.errors import EngineError
 
@@ -56,23 +57,30 @@ class SampleJob:
     """How many of the prompt's last tokens are scored, if any are."""
     top_prompt: int
     top_sampled: int
+    named: Named | None = None
+    alternatives: Alternatives | None = None
     done: Callable[[SampleJob], None] = lambda job: None
     failed: Callable[[Exception], None] = lambda error: None
     results: list[Sampled] = field(default_factory=list)
     prompt_values: np.ndarray | None = None
     prompt_top: tuple[np.ndarray, np.ndarray] | None = None
+    cached: int = 0
+    """Tokens of the prompt that did not have to be computed because another prompt's were at hand."""
     cancelled: bool = False
     started: int = 0
     ended: int = 0
 
-    cached_tokens: int = 0
-    """How many of the prompt's tokens were already computed for another one."""
     number: int = field(default_factory=itertools.count().__next__)
     """In order of arrival."""
 
     @property
-    def scoring(self) -> bool:
-        return self.prompt_logprobs or bool(self.top_prompt)
+    def scored_from(self) -> int:
+        """The first position whose hidden state is needed to score the prompt; its last position where nothing is scored."""
+        last = len(self.prompt) - 1
+        starts = [max(0, last - self.scored)] if self.prompt_logprobs or self.top_prompt else []
+        starts += [0] if self.alternatives is not None else []
+        starts += [int(self.named.rows[0])] if self.named is not None else []
+        return min(starts, default=last)
 
 
 @dataclass(eq=False)
@@ -205,8 +213,8 @@ class Sampler:
 
     def _segment(self, job: SampleJob, known: list[int], row: _Row | None, samples: int) -> _Segment:
         """The part of ``known`` that no block holds yet, with its rows."""
-        scored = job.scoring and job.prompt_values is None
-        table = self.cache.begin(job.adapter.number if job.adapter else 0, known, share=not scored)
+        shared = len(known) - 1 if job.results else job.scored_from
+        table = self.cache.begin(job.adapter.number if job.adapter else 0, known, shared)
         cached = len(table.blocks) * BLOCK
         self.cache.extend(table, len(known))
         for start in range(cached, len(known) // BLOCK * BLOCK, BLOCK):
@@ -215,7 +223,7 @@ class Sampler:
             row.table, row.slot = table, self._slots.pop()
             rows = [row]
         else:
-            job.cached_tokens = cached
+            job.cached = cached
             rows = [self._row(job, table) for _ in range(samples)]
         self._list(rows[0])
         return _Segment(rows, known[cached:], cached)
@@ -239,8 +247,8 @@ class Sampler:
         adapters = [segment.job.adapter for segment in segments]
         hidden = self.decoder.hidden(Batch(tokens, positions, sequence, self._tables, _runs(adapters, starts, stops)))
         for segment, start, stop in zip(segments, starts, stops, strict=True):
-            if segment.job.scoring and segment.job.prompt_values is None:
-                self._score_prompt(segment.job, hidden[start:stop])
+            if segment.job.prompt_values is None:
+                self._score_prompt(segment.job, hidden[start:stop], segment.position)
         ends = hidden if len(tokens) == len(segments) else hidden[torch.from_numpy(stops - 1).to(hidden.device)]
         numbers = np.arange(len(segments))
         logits = self.decoder.logits(ends, _runs(adapters, numbers, numbers + 1))
@@ -264,8 +272,11 @@ class Sampler:
                 row.position = places - 1
         self.cache.copy(copies)
 
-    def _score_prompt(self, job: SampleJob, hidden: torch.Tensor) -> None:
-        """Logprobs of a prompt's last tokens given those before; the others, and always position 0, get NaN."""
+    def _score_prompt(self, job: SampleJob, hidden: torch.Tensor, position: int) -> None:
+        """What the job wants to know of its prompt; ``hidden`` [T, H] are its states from ``position`` on.
+
+        Tokens that are not scored, and always position 0, get NaN.
+        """
         count = len(job.prompt)
         job.prompt_values = np.full(count, np.nan, dtype=np.float32)
         top = min(job.top_prompt, self.model.architecture.vocabulary)
@@ -273,16 +284,23 @@ class Sampler:
             job.prompt_top = (np.zeros((count, top), dtype=np.int32), np.full((count, top), -99999.0, dtype=np.float32))
         targets = torch.tensor(job.prompt, device=hidden.device)
         block = max(1, LOGITS_AT_ONCE // self.model.architecture.vocabulary)
-        for start in range(max(0, count - 1 - job.scored), count - 1, block):
+        for start in range(job.scored_from, count - 1, block):
             stop = min(count - 1, start + block)
-            logits = self.decoder.logits(hidden[start:stop], [Run(job.adapter, 0, stop - start)]).float()
+            logits = self.decoder.logits(hidden[start - position : stop - position], [Run(job.adapter, 0, stop - start)]).float()
             normalizers = logits.logsumexp(dim=-1)
+            for asked in (job.named, job.alternatives):
+                if asked is not None:
+                    asked.score(start, logits, normalizers)
             chosen = logits.gather(1, targets[start + 1 : stop + 1].unsqueeze(1)).squeeze(1) - normalizers
             job.prompt_values[start + 1 : stop + 1] = chosen.cpu().numpy()
             if job.prompt_top is not None:
                 best = logits.topk(top, dim=-1)
                 job.prompt_top[0][start + 1 : stop + 1] = best.indices.cpu().numpy()
                 job.prompt_top[1][start + 1 : stop + 1] = (best.values - normalizers.unsqueeze(1)).cpu().numpy()
+        unasked = max(0, count - 1 - job.scored)
+        job.prompt_values[: unasked + 1] = np.nan
+        if job.prompt_top is not None:
+            job.prompt_top[0][: unasked + 1], job.prompt_top[1][: unasked + 1] = 0, -99999.0
 
     def _choose(self, logits: torch.Tensor, rows: list[_Row]) -> None:
         draws = torch.tensor([float(row.draws[len(row.result.tokens)]) for row in rows], device=logits.device)

@@ -21,6 +21,7 @@ from idiolect.engine.checkpoints import Checkpoints, Place
 from idiolect.engine.futures import Future, Futures
 from idiolect.engine.loading import TextDecoder, checkpoint_folder, load_tokenizer, load_transformer
 from idiolect.engine.lora import Adapter, AdapterShape, FrozenAdapter
+from idiolect.engine.provenance import Records
 from idiolect.engine.sampling import Sampler
 from idiolect.engine.snapshots import Snapshots
 from idiolect.engine.training import TrainedModel
@@ -98,6 +99,8 @@ class SamplingSession:
     path: str | None
     snapshot: str | None
     """Key of its adapter among the snapshots; None samples from the base model."""
+    session: str | None = None
+    """The session that may train on what is recorded here."""
 
 
 class Engine:
@@ -108,6 +111,7 @@ class Engine:
         self.runs: dict[str, Run] = {}
         self.samplers: dict[str, SamplingSession] = {}
         self.snapshots = Snapshots()
+        self.records = Records()
 
     # What exists
 
@@ -150,6 +154,7 @@ class Engine:
         for sampler in session.samplers:
             self.samplers.pop(sampler, None)
             self.snapshots.drop(sampler)
+        self.records.drop(identity)
 
     # Work
 
@@ -238,7 +243,7 @@ class Engine:
     # Samplers
 
     def new_sampler(self, session: Session, number: int, base: Base, path: str | None, snapshot: str | None) -> SamplingSession:
-        made = SamplingSession(f"{session.id}:sample:{number}", base, path, snapshot)
+        made = SamplingSession(f"{session.id}:sample:{number}", base, path, snapshot, session.id)
         self.samplers[made.id] = made
         session.samplers.append(made.id)
         return made
