@@ -18,6 +18,7 @@ from idiolect.engine import wire
 from idiolect.engine.asample import add_sampling
 from idiolect.engine.downloads import FILES, add_downloads
 from idiolect.engine.futures import Busy
+from idiolect.engine.losses import LOSSES
 from idiolect.engine.requests import ROOT, Answer, Intake, Once, body_of, parsed
 from idiolect.engine.rest import add_listings
 from idiolect.engine.state import Engine, Gone, Missing, checked_shape
@@ -172,8 +173,11 @@ def _add_training(app: FastAPI, engine: Engine) -> None:
         def job() -> bytes:
             trained = engine.trained(run)
             examples = wire.read_examples(asked)
-            trained.check(examples, asked.loss_fn)
-            values, total = trained.forward(examples, asked.loss_fn, wire.read_loss_config(asked), backward=not asked.forward_only)
+            config = wire.read_loss_config(asked)
+            trained.check(examples, asked.loss_fn, config)
+            if LOSSES[asked.loss_fn].recorded:
+                examples = [engine.records.attributed(run.session.id, example, f"datum {i}") for i, example in enumerate(examples)]
+            values, total = trained.forward(examples, asked.loss_fn, config, backward=not asked.forward_only)
             return wire.forward_output(values, total)
 
         return engine.in_order(run, asked.seq_id, job, size=len(body)).receipt

@@ -1,17 +1,20 @@
-"""The sampling endpoints: from an asample request to a job for a sampler. Knows no tensors."""
+"""The sampling endpoints: from an asample request to a job for a sampler. Knows no model."""
 
 from __future__ import annotations
 
 import secrets
 from typing import Any
 
+import numpy as np
 from fastapi import FastAPI, Request
 from tinker import types
 
 from idiolect.engine import wire
 from idiolect.engine.checkpoints import Place
 from idiolect.engine.futures import Busy
-from idiolect.engine.picking import Choice
+from idiolect.engine.picking import Choice, uniforms
+from idiolect.engine.prompt_scores import Alternatives
+from idiolect.engine.provenance import Recorded
 from idiolect.engine.requests import ROOT, Answer, Once, parsed
 from idiolect.engine.sampling import SampleJob
 from idiolect.engine.state import Engine, SamplingSession
@@ -21,6 +24,8 @@ __all__ = ["add_sampling"]
 
 PENDING_LIMIT = 10_000
 MAX_SAMPLES = 1024
+MAX_TOP = 1000
+"""Top-k logprobs, named tokens or draws for each token of a prompt."""
 
 
 def add_sampling(app: FastAPI, engine: Engine) -> None:
@@ -74,13 +79,31 @@ def _sample(engine: Engine, asked: types.SampleRequest) -> Answer:
     architecture = target.base.model.architecture
     # Everything that can be refused is refused before there is a future that someone could wait for.
     _check_sampling(asked, prompt, architecture.vocabulary, architecture.context)
+    if asked.record_stability_info and target.session is None:
+        raise InputError("only what a sampling session samples can be recorded", where="record_stability_info")
     job = _sample_job(engine, target, asked, prompt)
+    named = wire.read_named(asked, architecture.vocabulary, MAX_TOP)
+    job.named, layout = (None, None) if named is None else named
     number = secrets.token_hex(8) if asked.seq_id is None else asked.seq_id
-    future = engine.futures.new(sample_sequence_ids=[f"{target.id}:{number}:{i}" for i in range(asked.num_samples)])
-    job.done = lambda done: engine.futures.resolve(future, protobuf=wire.sample_response(done))
+    sequences = [f"{target.id}:{number}:{i}" for i in range(asked.num_samples)]
+    future = engine.futures.new(sample_sequence_ids=sequences)
+
+    def done(job: SampleJob) -> None:
+        if asked.record_stability_info and target.session is not None:
+            _record(engine, target.session, sequences, job)
+        engine.futures.resolve(future, protobuf=wire.sample_response(job, layout))
+
+    job.done = done
     job.failed = lambda error: engine.futures.fail(future, f"the engine failed: {type(error).__name__}: {error}", "server")
     engine.worker.sample(target.base.sampler, job)
     return future.receipt
+
+
+def _record(engine: Engine, session: str, sequences: list[str], job: SampleJob) -> None:
+    prompt = np.asarray(job.prompt, dtype=np.int64)
+    for sequence, result in zip(sequences, job.results, strict=True):
+        record = Recorded(prompt, np.asarray(result.tokens, dtype=np.int64), np.asarray(result.logprobs, dtype=np.float32))
+        engine.records.add(session, sequence, record)
 
 
 def _sample_job(engine: Engine, target: SamplingSession, asked: types.SampleRequest, prompt: list[int]) -> SampleJob:
@@ -91,15 +114,20 @@ def _sample_job(engine: Engine, target: SamplingSession, asked: types.SampleRequ
     if params.stop is not None:
         stops = [params.stop] if isinstance(params.stop, str) else list(params.stop)
         stop_tokens = frozenset(stop for stop in stops if isinstance(stop, int))
-        stop_strings = tuple(stop for stop in stops if isinstance(stop, str) and stop)
+        stop_strings = tuple(stop for stop in stops if isinstance(stop, str))
     room = architecture.context - len(prompt)
+    seed = secrets.randbits(62) if params.seed is None else params.seed
+    alternatives = None
+    if asked.prompt_alt_tokens_k:
+        shape = (len(prompt) - 1, asked.prompt_alt_tokens_k)
+        alternatives = Alternatives(params.temperature, uniforms(seed, prompt, -1, shape[0] * shape[1]).reshape(shape))
     return SampleJob(
         prompt=prompt,
         adapter=engine.frozen(target),
         samples=asked.num_samples,
         max_tokens=room if params.max_tokens is None else min(room, params.max_tokens),
         choice=Choice(params.temperature, min(params.top_k, architecture.vocabulary), params.top_p),
-        seed=secrets.randbits(62) if params.seed is None else params.seed,
+        seed=seed,
         stop_tokens=stop_tokens,
         stop_strings=stop_strings,
         decode=base.decoder() if stop_strings else None,
@@ -107,6 +135,7 @@ def _sample_job(engine: Engine, target: SamplingSession, asked: types.SampleRequ
         scored=len(prompt) - 1 if asked.prompt_logprobs_last_n is None else asked.prompt_logprobs_last_n,
         top_prompt=asked.topk_prompt_logprobs,
         top_sampled=asked.topk_sample_logprobs,
+        alternatives=alternatives,
     )
 
 
@@ -128,9 +157,17 @@ def _check_sampling(asked: types.SampleRequest, prompt: list[int], vocabulary: i
         raise InputError("max_tokens must be at least 1")
     if not 0 <= params.temperature <= 100 or not 0 < params.top_p <= 1:
         raise InputError("temperature must lie in 0..100 and top_p above 0 and up to 1")
-    if not 0 <= asked.topk_prompt_logprobs <= 1000 or not 0 <= asked.topk_sample_logprobs <= 1000:
-        raise InputError("top-k logprobs go from 0 to 1000")
-    if asked.prompt_logprobs_last_n is not None and not 1 <= asked.prompt_logprobs_last_n <= len(prompt) - 1:
-        raise InputError(f"prompt_logprobs_last_n must lie in 1..{len(prompt) - 1}")
-    if asked.target_prompt_logprobs is not None or asked.prompt_alt_tokens_k:
-        raise InputError("target_prompt_logprobs and prompt_alt_tokens_k are not answered by this engine")
+    if "" in ([params.stop] if isinstance(params.stop, str) else params.stop or []):
+        raise InputError(
+            "a stop must not be empty", where="stop", hint="Send [] to stop at nothing, or leave it out to stop at the end token"
+        )
+    for name, width in (
+        ("topk_prompt_logprobs", asked.topk_prompt_logprobs),
+        ("topk_sample_logprobs", asked.topk_sample_logprobs),
+        ("prompt_alt_tokens_k", asked.prompt_alt_tokens_k),
+    ):
+        if not 0 <= width <= MAX_TOP:
+            raise InputError(f"{name} is {width}; 0 to {MAX_TOP} are possible")
+    last = asked.prompt_logprobs_last_n
+    if last is not None and not (asked.prompt_logprobs and 1 <= last <= len(prompt) - 1):
+        raise InputError(f"prompt_logprobs_last_n must lie in 1..{len(prompt) - 1}, and prompt_logprobs be asked for")

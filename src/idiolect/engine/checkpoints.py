@@ -154,12 +154,14 @@ class Checkpoints:
         self, place: Place, model: TrainedModel, base: str, *, overwrite: bool, ttl: int | None, metadata: dict[str, str] | None
     ) -> None:
         """Write a checkpoint (with the optimizer if ``place`` is for training). Raises ``InputError`` if the name is taken."""
-        facts = {**described(model.adapter, base), "steps": model.steps, "expires": expiry(ttl), "user_metadata": metadata}
+        gathered = bool(model.gradient.any())
+        state = {"steps": model.steps, "gradient": gathered}
+        facts = {**described(model.adapter, base), **state, "expires": expiry(ttl), "user_metadata": metadata}
 
         def fill(folder: Path) -> None:
             write_tensors(folder / "adapter_model.safetensors", model.adapter.named())
             if place.kind == "weights":
-                write_tensors(folder / "optimizer.safetensors", _moments(model))
+                write_tensors(folder / "optimizer.safetensors", _optimizer(model, gradient=gathered))
             write_bytes(folder / "adapter_config.json", json.dumps(adapter_config(model.adapter, base), indent=2).encode())
 
         self.put(place, facts, fill, overwrite=overwrite)
@@ -247,7 +249,7 @@ class Checkpoints:
         return adapter
 
     def load_optimizer(self, place: Place, model: TrainedModel) -> None:
-        """Fill the moments and the step count. Raises ``InputError`` if the checkpoint has none."""
+        """Fill the moments, the step count and the gradient gathered so far. Raises ``InputError`` if the checkpoint has none."""
         path = self.folder(place) / "optimizer.safetensors"
         if not path.is_file():
             raise InputError(
@@ -256,8 +258,9 @@ class Checkpoints:
                 "create_training_client_from_state",
             )
         with self._lock:
-            _read(path, _moments(model), place)
-        model.steps = int(self.facts(place)["steps"])
+            facts = self.facts(place)
+            _read(path, _optimizer(model, gradient=facts.get("gradient", False)), place)
+        model.steps = int(facts["steps"])
 
 
 def described(adapter: Adapter, base: str) -> Facts:
@@ -295,13 +298,15 @@ def _claimed(path: Path) -> int | None:
     return handle
 
 
+def _optimizer(model: TrainedModel, *, gradient: bool) -> dict[str, torch.Tensor]:
+    """The parts of the optimizer's state by name; the gradient only where some is gathered, as between steps there is none."""
+    kinds = ("mean", "square", "gradient") if gradient else ("mean", "square")
+    return {f"{kind}.{name}": part for kind in kinds for name, part in model.adapter.named(getattr(model, kind)).items()}
+
+
 def _remove_if_empty(folder: Path) -> None:
     with contextlib.suppress(OSError):
         folder.rmdir()
-
-
-def _moments(model: TrainedModel) -> dict[str, torch.Tensor]:
-    return {f"{kind}.{name}": part for kind in ("mean", "square") for name, part in model.adapter.named(getattr(model, kind)).items()}
 
 
 def _read(path: Path, wanted: dict[str, torch.Tensor], place: Place) -> None:

@@ -10,6 +10,7 @@ import torch
 from torch.nn import functional
 
 from idiolect.engine.lora import HEAD, Adapter
+from idiolect.engine.operations import target_logprobs, target_logprobs_backward
 
 __all__ = ["TargetLogprobs"]
 
@@ -33,8 +34,8 @@ class TargetLogprobs:
         parts, normalizers = [], []
         for start in range(0, count, self.step):
             logits = self._logits(hidden[start : start + self.step])
-            normalizers.append(logits.logsumexp(dim=-1))
-            parts.append(logits.gather(1, targets[start : start + self.step]) - normalizers[-1].unsqueeze(1))
+            for gathered, value in zip((normalizers, parts), target_logprobs(logits, targets[start : start + self.step]), strict=True):
+                gathered.append(value)
             if count <= self.step:
                 self.kept = logits
         self.normalizers = torch.cat(normalizers)
@@ -45,26 +46,25 @@ class TargetLogprobs:
         if self.low is not None:
             a, b = self.low
             logits.addmm_(functional.linear(hidden, a), b.t(), alpha=self.adapter.shape.scale)
-        return logits.float()
+        return logits
 
     def backward(self, slopes: torch.Tensor, gradient: torch.Tensor) -> torch.Tensor:
         """d loss / d hidden [N, H]; the unembedding adapter's gradient is added into the flat ``gradient``."""
         result = torch.zeros_like(self.hidden)
         active = slopes.ne(0).any(dim=1).nonzero().squeeze(1)
         for start in range(0, active.shape[0], self.step):
-            rows = active[start : start + self.step]
+            # Without prompt tokens every row is wanted: a slice, which copies nothing.
+            rows = active[start : start + self.step] if len(active) < len(slopes) else slice(start, start + self.step)
             hidden, slope = self.hidden[rows], slopes[rows]
             logits = self._logits(hidden) if self.kept is None else self.kept[rows]
-            # d logprob_k / d logits = onehot(target_k) - softmax(logits)
-            back = (logits - self.normalizers[rows].unsqueeze(1)).exp_().mul_(-slope.sum(dim=1, keepdim=True))
-            back = back.scatter_add_(1, self.targets[rows], slope).to(hidden.dtype)
+            back = target_logprobs_backward(logits, self.targets[rows], self.normalizers[rows], slope)
             result[rows] = back @ self.head
             if self.low is not None:
                 self._backward_low(rows, hidden, back, result, gradient)
         return result
 
     def _backward_low(
-        self, rows: torch.Tensor, hidden: torch.Tensor, back: torch.Tensor, result: torch.Tensor, gradient: torch.Tensor
+        self, rows: torch.Tensor | slice, hidden: torch.Tensor, back: torch.Tensor, result: torch.Tensor, gradient: torch.Tensor
     ) -> None:
         assert self.low is not None
         a, b = self.low

@@ -81,6 +81,9 @@ def load_transformer(folder: Path, device: torch.device, dtype: torch.dtype) -> 
     def moved(tensor: torch.Tensor) -> torch.Tensor:
         return tensor.to(device, dtype).contiguous()
 
+    def wide(norm: torch.Tensor) -> torch.Tensor:
+        return norm.to(device, torch.float32).contiguous()
+
     shapes = {
         "qkv": ([a.heads * a.head_size] + [a.kv_heads * a.head_size] * 2, a.hidden),
         "o": ([a.hidden], a.heads * a.head_size),
@@ -99,14 +102,14 @@ def load_transformer(folder: Path, device: torch.device, dtype: torch.dtype) -> 
             found = [tensors.find(f"{prefix}{part}.bias") for part in parts]
             biases[group] = moved(torch.cat([b for b in found if b is not None])) if all(b is not None for b in found) else None
         norms = (tensors.get(f"{prefix}{name}.weight", (a.hidden,)) for name in ("input_layernorm", "post_attention_layernorm"))
-        input_norm, mlp_norm = (moved(norm) for norm in norms)
+        input_norm, mlp_norm = (wide(norm) for norm in norms)
         qk_norm = None
         if a.qk_norm:
             q_norm, k_norm = (tensors.get(f"{prefix}self_attn.{name}.weight", (a.head_size,)) for name in ("q_norm", "k_norm"))
-            qk_norm = moved(torch.cat((q_norm.expand(a.heads, -1), k_norm.expand(a.kv_heads, -1))))
+            qk_norm = wide(torch.cat((q_norm.expand(a.heads, -1), k_norm.expand(a.kv_heads, -1))))
         layers.append(Layer(weights, biases, input_norm, mlp_norm, qk_norm))
     embedding = moved(tensors.get("model.embed_tokens.weight", (a.vocabulary, a.hidden)))
-    norm = moved(tensors.get("model.norm.weight", (a.hidden,)))
+    norm = wide(tensors.get("model.norm.weight", (a.hidden,)))
     head = embedding if a.tied else moved(tensors.get("lm_head.weight", (a.vocabulary, a.hidden)))
     return Transformer(a, layers, embedding, norm, head)
 

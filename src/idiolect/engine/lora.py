@@ -6,15 +6,18 @@ operations and the gradient's norm one reduction. Knows nothing of files or requ
 
 from __future__ import annotations
 
+import itertools
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import torch
 from torch.nn import functional
 
+from idiolect.engine import kernels
 from idiolect.engine.transformer import GROUPS, Transformer
 
-__all__ = ["ALPHA", "Adapter", "AdapterShape", "SnapshotLinears", "TrainedLinears"]
+__all__ = ["ALPHA", "Adapter", "AdapterShape", "FrozenAdapter", "Place", "Run", "SnapshotLinears", "TrainedLinears"]
 
 ALPHA = 32.0
 """The adapter's output is scaled by ALPHA / rank, as in adapters exported from hosted Tinker."""
@@ -110,92 +113,155 @@ class Adapter:
 
 
 class TrainedLinears:
-    """Base plus adapter with gradients for the adapter, accumulated into ``gradient`` (same layout as the adapter)."""
+    """Base plus adapter, for one forward and backward pass, whose gradient is added into ``gradient`` (the adapter's layout)."""
 
-    def __init__(self, adapter: Adapter, gradient: torch.Tensor | None) -> None:
-        self.adapter, self.model = adapter, adapter.model
-        rank = adapter.shape.rank
-        self.a: dict[tuple[int, str], torch.Tensor] = {}
-        self.b: dict[tuple[int, str], list[torch.Tensor]] = {}
-        for layer in range(self.model.architecture.layers):
-            for group in adapter.shape.groups():
-                names = [f"model.layers.{layer}.{part}.lora_B" for part in GROUPS[group]]
-                a_gradient = None if gradient is None else adapter.joined_a(layer, group, gradient)
-                self.a[layer, group] = _leaf(adapter.joined_a(layer, group), a_gradient)
-                self.b[layer, group] = [
-                    _leaf(adapter.part(name), None if gradient is None else adapter.part(name, gradient)) for name in names
-                ]
-        self.rank, self.scale = rank, adapter.shape.scale
+    def __init__(self, adapter: Adapter, gradient: torch.Tensor) -> None:
+        self.adapter, self.model, self.gradient = adapter, adapter.model, gradient
+        # Makes autograd visit the first layer too, whose input needs no gradient.
+        self.anchor = torch.zeros(0, device=adapter.flat.device, requires_grad=True)
+        flat, scaled = adapter.flat.to(self.model.dtype), (adapter.flat * adapter.shape.scale).to(self.model.dtype)
+        self.pairs = {
+            (layer, group): (
+                adapter.joined_a(layer, group, flat),
+                [adapter.part(f"model.layers.{layer}.{part}.lora_B", scaled) for part in GROUPS[group]],
+            )
+            for layer in range(self.model.architecture.layers)
+            for group in adapter.shape.groups()
+        }
 
     def __call__(self, layer: int, group: str, x: torch.Tensor) -> torch.Tensor:
-        base = self.model.layers[layer]
+        if (layer, group) not in self.pairs:
+            base = self.model.layers[layer]
+            return functional.linear(x, base.weights[group], base.biases[group])
+        return _LowRank.apply(x, self.anchor, self, layer, group)  # pyright: ignore[reportReturnType]
+
+
+class _LowRank(torch.autograd.Function):
+    """y = x W' + bias, and for each part of the group + scale (x A') B'; Hu et al. 2021, eq. 3."""
+
+    @staticmethod
+    def forward(ctx, x, anchor, linears, layer, group):  # pyright: ignore[reportIncompatibleMethodOverride]
+        base, (a, parts) = linears.model.layers[layer], linears.pairs[layer, group]
+        low = functional.linear(x, a)
+        ctx.save_for_backward(x, low)
+        ctx.of = (linears, layer, group)
         y = functional.linear(x, base.weights[group], base.biases[group])
-        a = self.a.get((layer, group))
-        if a is None:
-            return y
-        low = functional.linear(x, a.to(x.dtype)).split(self.rank, dim=-1)
-        parts = y.split(self.model.sizes(group), dim=-1)
-        joined = [
-            torch.addmm(part, small, b.to(x.dtype).t(), alpha=self.scale)
-            for part, small, b in zip(parts, low, self.b[layer, group], strict=True)
-        ]
-        return joined[0] if len(joined) == 1 else torch.cat(joined, dim=-1)
+        for part, small, b in zip(_split(y, parts), low.chunk(len(parts), dim=1), parts, strict=True):
+            part.addmm_(small, b.t())
+        return y
+
+    @staticmethod
+    def backward(ctx, dy):  # pyright: ignore[reportIncompatibleMethodOverride]
+        x, low = ctx.saved_tensors
+        linears, layer, group = ctx.of
+        adapter, gradient, (a, parts) = linears.adapter, linears.gradient, linears.pairs[layer, group]
+        dlow = torch.empty_like(low)
+        pieces = zip(GROUPS[group], _split(dy, parts), low.chunk(len(parts), dim=1), dlow.chunk(len(parts), dim=1), parts, strict=True)
+        for name, back, small, dsmall, b in pieces:
+            torch.mm(back, b, out=dsmall)
+            adapter.part(f"model.layers.{layer}.{name}.lora_B", gradient).add_(back.t() @ small, alpha=adapter.shape.scale)
+        adapter.joined_a(layer, group, gradient).add_(dlow.t() @ x)
+        dx = (dy @ linears.model.layers[layer].weights[group]).addmm_(dlow, a) if ctx.needs_input_grad[0] else None
+        return dx, None, None, None, None
 
 
-def _leaf(values: torch.Tensor, gradient: torch.Tensor | None) -> torch.Tensor:
-    """A leaf on the same memory whose gradient accumulates in place into ``gradient``."""
-    leaf = values.detach()
-    if gradient is not None:
-        leaf.requires_grad_()
-        leaf.grad = gradient
-    return leaf
+def _split(y: torch.Tensor, parts: list[torch.Tensor]) -> tuple[torch.Tensor, ...]:
+    return y.split([b.shape[0] for b in parts], dim=1)
+
+
+@dataclass(frozen=True)
+class Run:
+    """Tokens ``start`` to ``stop`` of a batch, which belong to one frozen adapter, or to the base model."""
+
+    adapter: FrozenAdapter | None
+    start: int
+    stop: int
 
 
 class SnapshotLinears:
-    """Base plus frozen adapters without gradients; ``rows`` says which flat tokens belong to which adapter."""
+    """Base plus frozen adapters without gradients, each over its ``runs`` of the batch's tokens."""
 
-    def __init__(self, model: Transformer, rows: list[tuple[FrozenAdapter, slice | torch.Tensor]]) -> None:
-        self.model, self.rows = model, rows
+    def __init__(self, model: Transformer, runs: Sequence[Run]) -> None:
+        self.model = model
+        self.runs = [run for run in runs if run.adapter is not None]
+        self.adapters = list(dict.fromkeys(run.adapter for run in self.runs if run.adapter is not None))
+        self._lists: dict[Place, tuple[torch.Tensor, torch.Tensor] | None] = {}
+        self.chunks: tuple[int, *tuple[torch.Tensor | None, ...]] = (0, None, None, None, None)
+        """What the kernels want to know: how many chunks, where each begins and ends, whose it is, and the adapters' ranks."""
+        if self.adapters and kernels.available(model.head):
+            number = {adapter: index for index, adapter in enumerate(self.adapters)}
+            parts = [
+                (start, min(start + kernels.TILE, run.stop), number[run.adapter])
+                for run in self.runs if run.adapter is not None
+                for start in range(run.start, run.stop, kernels.TILE)
+            ]  # fmt: skip
+            ranks = torch.tensor([adapter.rank for adapter in self.adapters])
+            self.chunks = (len(parts), *torch.tensor(parts).t().contiguous().unbind(), ranks)
 
     def __call__(self, layer: int, group: str, x: torch.Tensor) -> torch.Tensor:
         base = self.model.layers[layer]
         y = functional.linear(x, base.weights[group], base.biases[group])
-        for frozen, rows in self.rows:
-            pair = frozen.pairs.get((layer, group))
-            if pair is not None:
-                _add_low_rank(y, x, pair, rows)
+        self.add(x, (layer, group), self.model.sizes(group), y)
         return y
 
     def logits(self, hidden: torch.Tensor) -> torch.Tensor:
-        """[N, H] -> [N, V] in float32."""
+        """[N, H] -> [N, V]."""
         y = functional.linear(hidden, self.model.head)
-        for frozen, rows in self.rows:
-            if frozen.head is not None:
-                _add_low_rank(y, hidden, frozen.head, rows)
-        return y.float()
+        self.add(hidden, HEAD, [self.model.architecture.vocabulary], y)
+        return y
+
+    def add(self, x: torch.Tensor, place: Place, widths: list[int], y: torch.Tensor) -> None:
+        """``y`` plus the adapters' shares at ``place``, in place."""
+        if self.chunks[0]:
+            lists = self.pointers(place)
+            if lists:
+                kernels.call(
+                    "low_rank", x.dtype, *self.chunks[:4], x.shape[1], len(widths), torch.tensor(widths), self.chunks[4], x, *lists, y
+                )
+            return
+        for run in self.runs:
+            pair = run.adapter.pairs.get(place) if run.adapter else None
+            if pair is not None:
+                y[run.start : run.stop].addmm_(functional.linear(x[run.start : run.stop], pair[0]), pair[1])
+
+    def pointers(self, place: Place) -> tuple[torch.Tensor, torch.Tensor] | None:
+        """Where the adapters' A and B at ``place`` are, for the kernels, 0 for one that has none; None if none has."""
+        if place not in self._lists:
+            pairs = [adapter.pairs.get(place) for adapter in self.adapters]
+            found = tuple(torch.tensor([0 if pair is None else pair[side].data_ptr() for pair in pairs]) for side in (0, 1))
+            self._lists[place] = found if any(pair is not None for pair in pairs) else None  # pyright: ignore[reportArgumentType]
+        return self._lists[place]
 
 
-def _add_low_rank(y: torch.Tensor, x: torch.Tensor, pair: tuple[torch.Tensor, torch.Tensor], rows: slice | torch.Tensor) -> None:
-    a, b = pair
-    if isinstance(rows, slice):
-        y[rows].addmm_(functional.linear(x[rows], a), b)
-    else:
-        y.index_add_(0, rows, functional.linear(x.index_select(0, rows), a) @ b)
+Place = tuple[int, str] | str
+"""Where a pair of matrices sits: a layer's group of projections, or the unembedding."""
 
 
 class FrozenAdapter:
-    """A snapshot laid out for sampling: a group's B matrices as one block matrix, scaled and transposed beforehand."""
+    """A snapshot laid out for sampling: at each place A, and the parts' B scaled beforehand.
+
+    For the kernels A is [in, parts * rank] and B the parts' [rank, out] end to end, rows padded to whole vectors, float32.
+    For torch A is [parts * rank, in] and B one block matrix [parts * rank, sum of out], in the model's type.
+    """
+
+    _numbers = itertools.count(1)
 
     def __init__(self, adapter: Adapter) -> None:
         self.adapter = adapter
+        self.number = next(self._numbers)
+        """Never given twice; 0 stands for the base model."""
+        self.rank = adapter.shape.rank
         model, shape = adapter.model, adapter.shape
-        self.pairs: dict[tuple[int, str], tuple[torch.Tensor, torch.Tensor]] = {}
+        self.pairs: dict[Place, tuple[torch.Tensor, torch.Tensor]] = {}
         for layer in range(model.architecture.layers):
             for group in shape.groups():
-                matrices = [adapter.part(f"model.layers.{layer}.{part}.lora_B").t() for part in GROUPS[group]]
-                block = (torch.block_diag(*matrices) * shape.scale).to(model.dtype).contiguous()
-                self.pairs[layer, group] = (adapter.joined_a(layer, group).to(model.dtype), block)
-        self.head: tuple[torch.Tensor, torch.Tensor] | None = None
+                b = [adapter.part(f"model.layers.{layer}.{part}.lora_B") for part in GROUPS[group]]
+                self.pairs[layer, group] = self._laid_out(model, adapter.joined_a(layer, group), b)
         if shape.unembed:
-            b = (adapter.part(f"{HEAD}.lora_B").t() * shape.scale).to(model.dtype).contiguous()
-            self.head = (adapter.part(f"{HEAD}.lora_A").to(model.dtype), b)
+            self.pairs[HEAD] = self._laid_out(model, adapter.part(f"{HEAD}.lora_A"), [adapter.part(f"{HEAD}.lora_B")])
+
+    def _laid_out(self, model: Transformer, a: torch.Tensor, parts: list[torch.Tensor]) -> tuple[torch.Tensor, torch.Tensor]:
+        scaled = [b.t() * self.adapter.shape.scale for b in parts]
+        if kernels.available(model.head):
+            return kernels.padded(a.t()), torch.cat([kernels.padded(b).flatten() for b in scaled])
+        return a.to(model.dtype), torch.block_diag(*scaled).to(model.dtype).contiguous()

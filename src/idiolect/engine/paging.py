@@ -118,7 +118,6 @@ def _set(trained: TrainedModel, name: str, value: torch.Tensor) -> None:
         trained.adapter.flat = value
     else:
         setattr(trained, name, value)
-    trained._linears = None  # views of the tensors before
 
 
 def _size(trained: TrainedModel) -> int:

@@ -12,6 +12,8 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
+from idiolect.engine import kernels
+
 __all__ = ["Choice", "pick", "uniforms"]
 
 
@@ -37,8 +39,14 @@ def uniforms(seed: int, prompt: list[int], index: int, count: int) -> np.ndarray
 def pick(logits: torch.Tensor, choices: list[Choice], draws: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
     """Next tokens [R] and their logprobs [R] under the model itself (temperature 1, nothing cut off).
 
-    ``logits`` is [R, V] float32 and may be overwritten; ``draws`` [R] float32 in [0, 1).
+    ``logits`` is [R, V]; ``draws`` [R] float32 in [0, 1).
     """
+    if kernels.available(logits) and not any(choice.restricted for choice in choices):
+        tokens, logprobs = torch.empty(len(choices), dtype=torch.int64), torch.empty(len(choices))
+        temperatures = torch.tensor([float(choice.temperature) for choice in choices])
+        kernels.call("pick", logits.dtype, *logits.shape, logits, temperatures, draws, tokens, logprobs)
+        return tokens, logprobs
+    logits = logits.float()
     normalizers = logits.logsumexp(dim=-1)
     greedy = [choice.temperature <= 0 for choice in choices]
     if all(greedy):

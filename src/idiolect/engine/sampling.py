@@ -1,22 +1,27 @@
 """Continuous batching: sampling requests join and leave a running batch at every step. Knows nothing of HTTP or files.
 
-A prompt is computed once for all its samples, and once for identical prompts that arrive together. Rows of different adapters
-share the base model's matrix products.
+A prompt is computed once for all its samples, and a beginning that prompts have in common once for all of them. Sequences of
+different adapters share the base model's matrix products.
 """
 
 from __future__ import annotations
 
+import itertools
+import os
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 import torch
 
-from idiolect.engine.cache import Cache
-from idiolect.engine.lora import FrozenAdapter, SnapshotLinears
+from idiolect.engine.cache import BLOCK, BlockCache, Full, Table
+from idiolect.engine.decoding import Batch, Decoder
+from idiolect.engine.lora import FrozenAdapter, Run
 from idiolect.engine.picking import Choice, pick, uniforms
-from idiolect.engine.transformer import Packing, Transformer, packed_attention, run_layers
+from idiolect.engine.prompt_scores import Alternatives, Named
+from idiolect.engine.transformer import Transformer
+from idiolect.errors import EngineError
 
 __all__ = ["SampleJob", "Sampled", "Sampler"]
 
@@ -52,127 +57,226 @@ class SampleJob:
     """How many of the prompt's last tokens are scored, if any are."""
     top_prompt: int
     top_sampled: int
+    named: Named | None = None
+    alternatives: Alternatives | None = None
     done: Callable[[SampleJob], None] = lambda job: None
     failed: Callable[[Exception], None] = lambda error: None
     results: list[Sampled] = field(default_factory=list)
     prompt_values: np.ndarray | None = None
     prompt_top: tuple[np.ndarray, np.ndarray] | None = None
+    cached: int = 0
+    """Tokens of the prompt that did not have to be computed because another prompt's were at hand."""
     cancelled: bool = False
     started: int = 0
     ended: int = 0
 
+    number: int = field(default_factory=itertools.count().__next__)
+    """In order of arrival."""
+
     @property
-    def places(self) -> int:
-        return len(self.prompt) + self.max_tokens
+    def scored_from(self) -> int:
+        """The first position whose hidden state is needed to score the prompt; its last position where nothing is scored."""
+        last = len(self.prompt) - 1
+        starts = [max(0, last - self.scored)] if self.prompt_logprobs or self.top_prompt else []
+        starts += [0] if self.alternatives is not None else []
+        starts += [int(self.named.rows[0])] if self.named is not None else []
+        return min(starts, default=last)
 
 
-@dataclass
+@dataclass(eq=False)
 class _Row:
+    """A sequence being sampled: its blocks, where they are listed (``slot``), and the token that is computed next."""
+
     job: SampleJob
     result: Sampled
     draws: np.ndarray
-    next_token: int
-    position: int
+    slot: int
+    table: Table
+    next_token: int = 0
+    position: int = 0
     """Where ``next_token`` goes."""
 
 
-class Sampler:
-    """The running batch of one base model."""
+@dataclass
+class _Segment:
+    """Tokens of one sequence that a step computes, from ``position`` on, and the ``rows`` that choose a token after them."""
 
-    def __init__(self, model: Transformer, *, rows: int = 128, cache_bytes: int = 2 << 30) -> None:
+    rows: list[_Row]
+    tokens: Sequence[int]
+    position: int
+
+    @property
+    def job(self) -> SampleJob:
+        return self.rows[0].job
+
+
+class Sampler:
+    """The running batch of one base model. A prompt and a token of a running sequence are both segments of a step's batch."""
+
+    def __init__(self, model: Transformer, *, rows: int = 128, cache_bytes: int | None = None) -> None:
         self.model, self.row_limit = model, rows
-        self.place_limit = max(1, cache_bytes // Cache.bytes_per_place(model))
+        held = _quarter_of_memory() if cache_bytes is None else cache_bytes
+        self.cache = BlockCache(model, held // BlockCache.bytes_per_block(model))
+        self.decoder = Decoder(model, self.cache)
         self.waiting: deque[SampleJob] = deque()
+        self.paused: deque[_Row] = deque()
+        """Sequences whose blocks were taken for older ones; they are computed anew when there is room."""
         self.rows: list[_Row] = []
-        self.cache = Cache(model)
+        self._tables = np.zeros((rows, 64), dtype=np.int32)
+        self._slots = list(range(rows))[::-1]
 
     @property
     def busy(self) -> bool:
-        return bool(self.waiting or self.rows)
+        return bool(self.waiting or self.rows or self.paused)
 
     @torch.inference_mode()
     def step(self) -> None:
-        """Admit what fits, then one token for every row. An error fails the jobs concerned and leaves the sampler usable."""
-        admitted: list[tuple[SampleJob, int]] = []
+        """One token for every running sequence, and the first for what is admitted. An error fails the jobs concerned only."""
+        admitted: list[_Segment] = []
         try:
+            running = self._running()
             admitted = self._admit()
-            if admitted:
-                self._prefill(admitted)
-            if self.rows:
-                self._decode()
+            if running or admitted:
+                self._advance(running, admitted)
         except Exception as error:
-            jobs = {id(job): job for job in [row.job for row in self.rows] + [job for job, _ in admitted]}
+            jobs = {id(row.job): row.job for row in [*self.rows, *self.paused, *(row for segment in admitted for row in segment.rows)]}
             self.rows.clear()
+            self.paused.clear()
+            self.cache.clear()
+            self._slots = list(range(self.row_limit))[::-1]
             for job in jobs.values():
                 job.cancelled = True
                 job.failed(error)
             self.waiting = deque(job for job in self.waiting if not job.cancelled)
 
-    def _admit(self) -> list[tuple[SampleJob, int]]:
-        """Jobs (with how many of their samples) that fit now, in order of arrival; at least one when nothing runs."""
-        admitted: list[tuple[SampleJob, int]] = []
-        count, longest, tokens = len(self.rows), max((row.job.places for row in self.rows), default=0), 0
-        while self.waiting and tokens < PREFILL_TOKENS:
-            job = self.waiting[0]
+    def _running(self) -> list[_Segment]:
+        """The next token of each running sequence. Where no block is left, the newest sequences wait."""
+        for row in list(self.rows):
+            while row in self.rows and len(row.table.blocks) * BLOCK <= row.position:
+                try:
+                    self._grow(row, row.position + 1)
+                except Full:
+                    self._pause(max(self.rows, key=lambda other: other.job.number))
+        return [_Segment([row], (row.next_token,), row.position) for row in self.rows]
+
+    def _pause(self, row: _Row) -> None:
+        if len(self.rows) == 1:
+            raise EngineError("one sequence alone needs more memory than the engine has for its keys and values")
+        self.rows.remove(row)
+        self.cache.end(row.table)
+        self._slots.append(row.slot)
+        self.paused.appendleft(row)
+
+    def _grow(self, row: _Row, places: int) -> None:
+        self.cache.extend(row.table, places)
+        self._list(row)
+
+    def _list(self, row: _Row) -> None:
+        count = len(row.table.blocks)
+        if count > self._tables.shape[1]:
+            self._tables = np.pad(self._tables, ((0, 0), (0, max(count, 2 * self._tables.shape[1]) - self._tables.shape[1])))
+        self._tables[row.slot, :count] = row.table.blocks
+
+    def _admit(self) -> list[_Segment]:
+        """What fits now, in order of arrival: sequences that were paused, then jobs with as many of their samples as there is room."""
+        admitted: list[_Segment] = []
+        # A block for each running sequence stays in reserve, so that what is admitted is not paused at once.
+        spare, tokens = self.cache.available() - len(self.rows), 0
+        while (self.paused or self.waiting) and self._slots and tokens < PREFILL_TOKENS:
+            row = self.paused[0] if self.paused else None
+            job = row.job if row else self.waiting[0]
             if job.cancelled:
-                self.waiting.popleft()
+                (self.paused if row else self.waiting).popleft()
                 continue
-            places = max(longest, job.places)
-            room = min(self.row_limit, self.place_limit // places) - count
-            if room < 1 and (count or admitted):
+            known = [*job.prompt, *row.result.tokens] if row else job.prompt
+            samples = 1 if row else min(len(self._slots), job.samples - job.started)
+            blocks = len(known) // BLOCK + 1
+            samples = min(samples, spare - blocks + 1)
+            if samples < 1:
+                if not self.rows and not admitted:
+                    (self.paused if row else self.waiting).popleft()
+                    job.cancelled = True
+                    job.failed(
+                        EngineError(f"a prompt of {len(known)} tokens needs more memory than the engine has for its keys and values")
+                    )
+                    continue
                 break
-            samples = max(1, min(room, job.samples - job.started))
-            if admitted and tokens + len(job.prompt) > PREFILL_TOKENS:
-                break
-            admitted.append((job, samples))
-            job.started += samples
-            count, longest, tokens = count + samples, places, tokens + len(job.prompt)
-            if job.started < job.samples:
-                break
-            self.waiting.popleft()
+            segment = self._segment(job, known, row, samples)
+            if row:
+                self.paused.popleft()
+            elif job.started == job.samples:
+                self.waiting.popleft()
+            admitted.append(segment)
+            spare -= blocks + samples
+            tokens += len(segment.tokens)
         return admitted
 
-    def _prefill(self, admitted: list[tuple[SampleJob, int]]) -> None:
-        groups: dict[tuple[int, tuple[int, ...]], list[tuple[SampleJob, int]]] = {}
-        for job, samples in admitted:
-            groups.setdefault((id(job.adapter), tuple(job.prompt)), []).append((job, samples))
-        # By adapter, so that each adapter's tokens are one slice; then by length, so that attention pads little.
-        ordered = sorted(groups.values(), key=lambda group: (id(group[0][0].adapter), len(group[0][0].prompt)))
-        prompts = [group[0][0].prompt for group in ordered]
-        device = self.model.device
-        packing = Packing([len(prompt) for prompt in prompts], device)
-        tokens = torch.tensor([token for prompt in prompts for token in prompt], device=device)
-        kept: list[tuple[torch.Tensor, torch.Tensor]] = []
-        linears = SnapshotLinears(self.model, _slices([g[0][0].adapter for g in ordered], packing.starts))
-        rotary = self.model.rotary(packing.positions, packing.longest)
-        attend = packed_attention(packing, lambda layer, k, v: kept.append((k, v)))
-        hidden = run_layers(self.model, tokens, rotary, linears, attend)
-        last = torch.tensor(packing.starts[1:], device=device) - 1
-        ends = SnapshotLinears(self.model, _slices([g[0][0].adapter for g in ordered], list(range(len(ordered) + 1)))).logits(hidden[last])
-        fresh: list[_Row] = []
-        sources: list[int] = []
-        self.cache.reserve(len(self.rows) + sum(n for _, n in admitted), max([packing.longest + 1, self.cache.places]))
-        for number, group in enumerate(ordered):
-            start, stop = packing.starts[number], packing.starts[number + 1]
-            for job, samples in group:
-                if (job.prompt_logprobs or job.top_prompt) and job.prompt_values is None:
-                    self._score_prompt(job, hidden[start:stop])
-                for _ in range(samples):
-                    row = len(self.rows) + len(fresh)
-                    for layer, (keys, values) in enumerate(kept):
-                        self.cache.put(layer, row, keys[start:stop], values[start:stop])
-                    index = len(job.results)
-                    job.results.append(Sampled())
-                    draws = uniforms(job.seed, job.prompt, index, job.max_tokens)
-                    fresh.append(_Row(job, job.results[-1], draws, 0, len(job.prompt) - 1))
-                    sources.append(number)
-        first = len(self.rows)
-        self.rows += fresh
-        self._choose(ends[torch.tensor(sources, device=device)], fresh)
-        self._drop_ended(first)
+    def _segment(self, job: SampleJob, known: list[int], row: _Row | None, samples: int) -> _Segment:
+        """The part of ``known`` that no block holds yet, with its rows."""
+        shared = len(known) - 1 if job.results else job.scored_from
+        table = self.cache.begin(job.adapter.number if job.adapter else 0, known, shared)
+        cached = len(table.blocks) * BLOCK
+        self.cache.extend(table, len(known))
+        for start in range(cached, len(known) // BLOCK * BLOCK, BLOCK):
+            self.cache.publish(table, table.blocks[start // BLOCK], known[start : start + BLOCK])
+        if row:
+            row.table, row.slot = table, self._slots.pop()
+            rows = [row]
+        else:
+            job.cached = cached
+            rows = [self._row(job, table) for _ in range(samples)]
+        self._list(rows[0])
+        return _Segment(rows, known[cached:], cached)
 
-    def _score_prompt(self, job: SampleJob, hidden: torch.Tensor) -> None:
-        """Logprobs of a prompt's last tokens given those before; the others, and always position 0, get NaN."""
+    def _row(self, job: SampleJob, table: Table) -> _Row:
+        """A new sample; all of a segment have the prompt's table until it is computed."""
+        job.started += 1
+        job.results.append(Sampled())
+        draws = uniforms(job.seed, job.prompt, len(job.results) - 1, job.max_tokens)
+        return _Row(job, job.results[-1], draws, self._slots.pop(), table)
+
+    def _advance(self, running: list[_Segment], admitted: list[_Segment]) -> None:
+        # By adapter, so that each one's tokens are one run.
+        segments = sorted(running + admitted, key=lambda segment: segment.job.adapter.number if segment.job.adapter else 0)
+        lengths = [len(segment.tokens) for segment in segments]
+        stops = np.cumsum(lengths)
+        starts = stops - lengths
+        tokens = np.array([token for segment in segments for token in segment.tokens], dtype=np.int64)
+        positions = np.arange(len(tokens)) + np.repeat(np.array([segment.position for segment in segments]) - starts, lengths)
+        sequence = np.repeat(np.array([segment.rows[0].slot for segment in segments]), lengths)
+        adapters = [segment.job.adapter for segment in segments]
+        hidden = self.decoder.hidden(Batch(tokens, positions, sequence, self._tables, _runs(adapters, starts, stops)))
+        for segment, start, stop in zip(segments, starts, stops, strict=True):
+            if segment.job.prompt_values is None:
+                self._score_prompt(segment.job, hidden[start:stop], segment.position)
+        ends = hidden if len(tokens) == len(segments) else hidden[torch.from_numpy(stops - 1).to(hidden.device)]
+        numbers = np.arange(len(segments))
+        logits = self.decoder.logits(ends, _runs(adapters, numbers, numbers + 1))
+        if admitted:
+            logits = logits[torch.tensor([n for n, segment in enumerate(segments) for _ in segment.rows], device=logits.device)]
+            self._share(admitted)
+        rows = [row for segment in segments for row in segment.rows]
+        self._choose(logits, rows)
+        self.rows = self._still_running(rows)
+
+    def _share(self, admitted: list[_Segment]) -> None:
+        """Give each sample of a prompt its own table, which shares the prompt's full blocks."""
+        copies = []
+        for segment in admitted:
+            places = segment.position + len(segment.tokens)
+            for row in segment.rows[1:]:
+                row.table, copy = self.cache.fork(segment.rows[0].table, places)
+                copies += [copy] if copy else []
+                self._list(row)
+            for row in segment.rows:
+                row.position = places - 1
+        self.cache.copy(copies)
+
+    def _score_prompt(self, job: SampleJob, hidden: torch.Tensor, position: int) -> None:
+        """What the job wants to know of its prompt; ``hidden`` [T, H] are its states from ``position`` on.
+
+        Tokens that are not scored, and always position 0, get NaN.
+        """
         count = len(job.prompt)
         job.prompt_values = np.full(count, np.nan, dtype=np.float32)
         top = min(job.top_prompt, self.model.architecture.vocabulary)
@@ -180,37 +284,32 @@ class Sampler:
             job.prompt_top = (np.zeros((count, top), dtype=np.int32), np.full((count, top), -99999.0, dtype=np.float32))
         targets = torch.tensor(job.prompt, device=hidden.device)
         block = max(1, LOGITS_AT_ONCE // self.model.architecture.vocabulary)
-        linears = SnapshotLinears(self.model, [(job.adapter, slice(None))] if job.adapter else [])
-        for start in range(max(0, count - 1 - job.scored), count - 1, block):
+        for start in range(job.scored_from, count - 1, block):
             stop = min(count - 1, start + block)
-            logits = linears.logits(hidden[start:stop])
+            logits = self.decoder.logits(hidden[start - position : stop - position], [Run(job.adapter, 0, stop - start)]).float()
             normalizers = logits.logsumexp(dim=-1)
+            for asked in (job.named, job.alternatives):
+                if asked is not None:
+                    asked.score(start, logits, normalizers)
             chosen = logits.gather(1, targets[start + 1 : stop + 1].unsqueeze(1)).squeeze(1) - normalizers
             job.prompt_values[start + 1 : stop + 1] = chosen.cpu().numpy()
             if job.prompt_top is not None:
                 best = logits.topk(top, dim=-1)
                 job.prompt_top[0][start + 1 : stop + 1] = best.indices.cpu().numpy()
                 job.prompt_top[1][start + 1 : stop + 1] = (best.values - normalizers.unsqueeze(1)).cpu().numpy()
-
-    def _decode(self) -> None:
-        rows, device = self.rows, self.model.device
-        longest = max(row.position for row in rows) + 1
-        self.cache.reserve(len(rows), longest)
-        tokens = torch.tensor([row.next_token for row in rows], device=device)
-        positions = torch.tensor([row.position for row in rows], device=device)
-        linears = SnapshotLinears(self.model, _indexes([row.job.adapter for row in rows], device))
-        rotary = self.model.rotary(positions, longest)
-        hidden = run_layers(self.model, tokens, rotary, linears, self.cache.step_attention(positions, longest))
-        self._choose(linears.logits(hidden), rows)
-        self._drop_ended(0)
+        unasked = max(0, count - 1 - job.scored)
+        job.prompt_values[: unasked + 1] = np.nan
+        if job.prompt_top is not None:
+            job.prompt_top[0][: unasked + 1], job.prompt_top[1][: unasked + 1] = 0, -99999.0
 
     def _choose(self, logits: torch.Tensor, rows: list[_Row]) -> None:
         draws = torch.tensor([float(row.draws[len(row.result.tokens)]) for row in rows], device=logits.device)
         top = max(row.job.top_sampled for row in rows)
         best = None
         if top:
-            values, indices = logits.topk(min(top, logits.shape[1]), dim=-1)
-            best = (indices.cpu().numpy().astype(np.int32), (values - logits.logsumexp(dim=-1, keepdim=True)).cpu().numpy())
+            wide = logits.float()
+            values, indices = wide.topk(min(top, logits.shape[1]), dim=-1)
+            best = (indices.cpu().numpy().astype(np.int32), (values - wide.logsumexp(dim=-1, keepdim=True)).cpu().numpy())
         tokens, logprobs = pick(logits, [row.job.choice for row in rows], draws)
         for number, (row, token, logprob) in enumerate(zip(rows, tokens.tolist(), logprobs.tolist(), strict=True)):
             row.result.tokens.append(token)
@@ -221,21 +320,20 @@ class Sampler:
                 width = row.job.top_sampled
                 row.result.top.append((best[0][number][:width], best[1][number][:width]))
 
-    def _drop_ended(self, first: int) -> None:
-        """Take ended rows out, moving the last row into each gap."""
-        number = len(self.rows) - 1
-        while number >= first:
-            row = self.rows[number]
+    def _still_running(self, rows: list[_Row]) -> list[_Row]:
+        """Rows without those that have ended, whose blocks and slots are given back."""
+        kept = []
+        for row in rows:
             row.result.stopped = _stops(row)
-            if row.result.stopped or row.job.cancelled or len(row.result.tokens) >= row.job.max_tokens:
-                last = self.rows.pop()
-                if last is not row:
-                    self.cache.move(len(self.rows), number, last.position)
-                    self.rows[number] = last
-                row.job.ended += 1
-                if row.job.ended == row.job.samples and not row.job.cancelled:
-                    row.job.done(row.job)
-            number -= 1
+            if not (row.result.stopped or row.job.cancelled or len(row.result.tokens) >= row.job.max_tokens):
+                kept.append(row)
+                continue
+            self.cache.end(row.table)
+            self._slots.append(row.slot)
+            row.job.ended += 1
+            if row.job.ended == row.job.samples and not row.job.cancelled:
+                row.job.done(row.job)
+        return kept
 
 
 def _stops(row: _Row) -> bool:
@@ -251,26 +349,15 @@ def _stops(row: _Row) -> bool:
     return any(stop in text for stop in job.stop_strings)
 
 
-def _slices(adapters: list[FrozenAdapter | None], starts: list[int]) -> list[tuple[FrozenAdapter, slice | torch.Tensor]]:
-    """Adjacent sequences of one adapter as slices of the flat tokens."""
-    found: list[tuple[FrozenAdapter, slice | torch.Tensor]] = []
-    begin = 0
-    for number, adapter in enumerate(adapters):
-        if number + 1 == len(adapters) or adapters[number + 1] is not adapter:
-            if adapter is not None:
-                found.append((adapter, slice(starts[begin], starts[number + 1])))
-            begin = number + 1
-    return found
+def _runs(adapters: Sequence[FrozenAdapter | None], starts: np.ndarray, stops: np.ndarray) -> list[Run]:
+    """Adjacent segments of one adapter as runs."""
+    runs: list[Run] = []
+    for adapter, start, stop in zip(adapters, starts.tolist(), stops.tolist(), strict=True):
+        if runs and runs[-1].adapter is adapter:
+            start = runs.pop().start
+        runs.append(Run(adapter, start, stop))
+    return runs
 
 
-def _indexes(adapters: list[FrozenAdapter | None], device: torch.device) -> list[tuple[FrozenAdapter, slice | torch.Tensor]]:
-    """The rows of each adapter; a slice where all rows have the same one."""
-    by_adapter: dict[int, list[int]] = {}
-    for row, adapter in enumerate(adapters):
-        by_adapter.setdefault(id(adapter), []).append(row)
-    found: list[tuple[FrozenAdapter, slice | torch.Tensor]] = []
-    for rows in by_adapter.values():
-        adapter = adapters[rows[0]]
-        if adapter is not None:
-            found.append((adapter, slice(None) if len(rows) == len(adapters) else torch.tensor(rows, device=device)))
-    return found
+def _quarter_of_memory() -> int:
+    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 4

@@ -23,6 +23,7 @@ from idiolect.engine.futures import Future, Futures
 from idiolect.engine.loading import TextDecoder, checkpoint_folder, load_tokenizer, load_transformer
 from idiolect.engine.lora import Adapter, AdapterShape, FrozenAdapter
 from idiolect.engine.paging import TrainedModels
+from idiolect.engine.provenance import Records
 from idiolect.engine.sampling import Sampler
 from idiolect.engine.sessions import Gone, Missing, Session, Sessions, texts
 from idiolect.engine.snapshots import Snapshots
@@ -84,6 +85,8 @@ class SamplingSession:
     path: str | None
     snapshot: str | None
     """Key of its adapter among the snapshots; None samples from the base model."""
+    session: str | None = None
+    """The session that may train on what is recorded here."""
 
 
 class Engine:
@@ -98,6 +101,7 @@ class Engine:
         self.models = TrainedModels(checkpoints.state, memory)
         self.samplers: dict[str, SamplingSession] = {}
         self.snapshots = Snapshots()
+        self.records = Records()
 
     # What exists
 
@@ -144,7 +148,7 @@ class Engine:
             if snapshot != version:
                 raise Missing(f"{path} was saved anew while the engine was restarted, and this sampler had the earlier weights", hint=hint)
             self.snapshots.hold(snapshot)
-        self.samplers[identity] = SamplingSession(identity, base, path, snapshot)
+        self.samplers[identity] = SamplingSession(identity, base, path, snapshot, session.id)
 
     def new_session(self, metadata: dict[str, Any] | None, display_name: str | None, project: str | None = None) -> Session:
         return self.sessions.new(metadata, display_name, project)
@@ -165,6 +169,7 @@ class Engine:
             held = self.samplers.pop(sampler, None)
             if held is not None and held.snapshot is not None:
                 self.snapshots.release(held.snapshot)
+        self.records.drop(identity)
 
     def release(self, run: Run) -> None:
         """Free a model. Requests of it that wait for earlier ones fail; those already queued fail when their turn comes."""
@@ -292,7 +297,7 @@ class Engine:
         """Sampler ``number`` of a session. A number that comes again gets the same sampler, if it is asked for the same."""
         if not 0 <= number < 2**31:
             raise InputError(f"sampling_session_seq_id {number} is out of range")
-        made = SamplingSession(f"{session.id}:sample:{number}", base, path, snapshot)
+        made = SamplingSession(f"{session.id}:sample:{number}", base, path, snapshot, session.id)
         known = self.samplers.get(made.id)
         if known is not None:
             if (known.base.name, known.path) != (base.name, path):

@@ -14,22 +14,37 @@ import torch
 
 from idiolect.engine.head import TargetLogprobs
 from idiolect.engine.lora import Adapter, TrainedLinears
-from idiolect.engine.losses import LOSSES, REQUIRED
+from idiolect.engine.losses import LOSSES
 from idiolect.engine.transformer import Packing, packed_attention, run_layers
 from idiolect.errors import InputError
 
-__all__ = ["Example", "TrainedModel"]
+__all__ = ["Example", "Span", "TrainedModel"]
 
 TOKENS_AT_ONCE = 8192
 """Tokens of one forward and backward pass; more are worked off in several, with the same sum of gradients."""
 
 
 @dataclass(frozen=True)
+class Span:
+    """``length`` tokens that are those from ``offset`` on of what was sampled as ``sequence``, or else of the prompt it had."""
+
+    sampled: bool
+    sequence: str
+    offset: int
+    length: int
+
+
+@dataclass(frozen=True)
 class Example:
-    """One datum: input ``tokens`` [T], ``inputs`` by name, each [T] or [T, K], ``target_tokens`` among them."""
+    """One datum: input ``tokens`` [T], ``inputs`` by name, each [T] or [T, K], ``target_tokens`` among them.
+
+    Its provenance, if it has one: spans that together cover the input tokens, and others that cover the targets.
+    """
 
     tokens: torch.Tensor
     inputs: Mapping[str, torch.Tensor]
+    input_spans: tuple[Span, ...] = ()
+    target_spans: tuple[Span, ...] = ()
 
 
 class TrainedModel:
@@ -39,39 +54,38 @@ class TrainedModel:
         self.mean = torch.zeros_like(adapter.flat)
         self.square = torch.zeros_like(adapter.flat)
         self.steps = 0
-        self._linears: TrainedLinears | None = None
 
-    def check(self, examples: list[Example], loss: str) -> None:
+    def check(self, examples: list[Example], loss: str, config: Mapping[str, float | str]) -> None:
         """Refuse what cannot be trained on, before any work is done."""
-        architecture = self.adapter.model.architecture
         if loss not in LOSSES:
-            raise InputError(f"the loss {loss!r} is not known here", hint=f"Known losses: {', '.join(sorted(LOSSES))}")
+            raise InputError(f"the loss {loss[:40]!r} is not known here", hint=f"Known losses: {', '.join(sorted(LOSSES))}")
         if not examples:
             raise InputError("the request holds no data")
+        LOSSES[loss].configured(loss, config)
         for number, example in enumerate(examples):
-            where = f"datum {number}"
-            length = example.tokens.shape[0]
-            if not 0 < length <= architecture.context:
-                raise InputError(f"has {length} tokens; the model takes 1 to {architecture.context}", where=where)
-            targets = example.inputs.get("target_tokens")
-            if targets is None or targets.ndim not in (1, 2) or targets.shape[0] != length or targets.numel() == 0:
-                raise InputError(f"needs target_tokens of shape [{length}] or [{length}, K]", where=where)
-            if targets.is_floating_point():
-                raise InputError("needs target_tokens that are whole numbers", where=where)
-            for name, tokens in (("input", example.tokens), ("target", targets)):
-                if tokens.min() < 0 or tokens.max() >= architecture.vocabulary:
-                    raise InputError(f"has {name} tokens outside 0..{architecture.vocabulary - 1}", where=where)
-            for name in REQUIRED[loss]:
-                value = example.inputs.get(name)
-                if value is None or value.shape != targets.shape:
-                    raise InputError(f"{loss} needs {name} of the targets' shape {list(targets.shape)}", where=where)
-                if not torch.isfinite(value).all():
-                    raise InputError(f"{name} holds values that are not finite", where=where)
+            self._check_tokens(example, loss, f"datum {number}")
+            _check_inputs(example, loss, f"datum {number}")
+
+    def _check_tokens(self, example: Example, loss: str, where: str) -> None:
+        architecture, length = self.adapter.model.architecture, example.tokens.shape[0]
+        if not 0 < length <= architecture.context:
+            raise InputError(f"has {length} tokens; the model takes 1 to {architecture.context}", where=where)
+        targets = example.inputs.get("target_tokens")
+        shapes = f"[{length}] or [{length}, K]" if LOSSES[loss].columns else f"[{length}]"
+        if targets is None or targets.ndim not in (1, 1 + LOSSES[loss].columns) or targets.shape[0] != length or targets.numel() == 0:
+            found = "none" if targets is None else f"shape {list(targets.shape)}"
+            raise InputError(f"{loss} needs target_tokens of shape {shapes}, found {found}", where=where)
+        if targets.is_floating_point():
+            raise InputError("needs target_tokens that are whole numbers", where=where)
+        for name, tokens in (("input", example.tokens), ("target", targets)):
+            if tokens.min() < 0 or tokens.max() >= architecture.vocabulary:
+                raise InputError(f"has {name} tokens outside 0..{architecture.vocabulary - 1}", where=where)
 
     def forward(
         self, examples: list[Example], loss: str, config: Mapping[str, float | str], *, backward: bool
     ) -> tuple[list[torch.Tensor], float]:
         """Target logprobs per datum and the summed loss; with ``backward`` the gradient is added to what is gathered."""
+        settings = LOSSES[loss].configured(loss, config)
         order = sorted(range(len(examples)), key=lambda i: examples[i].tokens.shape[0])
         logprobs: list[torch.Tensor] = [torch.empty(0)] * len(examples)
         total = 0.0
@@ -82,7 +96,7 @@ class TrainedModel:
                 tokens += examples[order[stop]].tokens.shape[0]
                 stop += 1
             chosen = order[start:stop]
-            values, summed = self._pass([examples[i] for i in chosen], loss, config, backward=backward)
+            values, summed = self._pass([examples[i] for i in chosen], loss, settings, backward=backward)
             for index, value in zip(chosen, values, strict=True):
                 logprobs[index] = value
             total += summed
@@ -90,16 +104,15 @@ class TrainedModel:
         return logprobs, total
 
     def _pass(
-        self, examples: list[Example], loss: str, config: Mapping[str, float | str], *, backward: bool
+        self, examples: list[Example], loss: str, settings: Mapping[str, float], *, backward: bool
     ) -> tuple[list[torch.Tensor], float]:
         model = self.adapter.model
         packing = Packing([example.tokens.shape[0] for example in examples], model.device)
         tokens = torch.cat([example.tokens for example in examples]).to(model.device)
-        if self._linears is None:
-            self._linears = TrainedLinears(self.adapter, self.gradient)
         with torch.set_grad_enabled(backward):
             rotary = model.rotary(packing.positions, packing.longest)
-            hidden = run_layers(model, tokens, rotary, self._linears, packed_attention(packing))
+            linears = TrainedLinears(self.adapter, self.gradient)
+            hidden = run_layers(model, tokens, rotary, linears, packed_attention(model, packing))
         with torch.no_grad():
             head = TargetLogprobs(self.adapter, hidden.detach(), _joined_targets(examples).to(model.device))
         leaf = head.values.detach().float().requires_grad_()
@@ -110,7 +123,7 @@ class TrainedModel:
             own = leaf[packing.starts[index] : packing.starts[index + 1]]
             own = own[:, 0] if targets.ndim == 1 else own[:, : targets.shape[1]]
             inputs = {name: value.to(model.device) for name, value in example.inputs.items()}
-            losses.append(LOSSES[loss](own, inputs, config))
+            losses.append(LOSSES[loss].compute(own, inputs, settings))
             values.append(own.detach().cpu())
         summed = torch.stack(losses).sum()
         if backward:
@@ -149,3 +162,16 @@ def _joined_targets(examples: list[Example]) -> torch.Tensor:
     targets = [t if t.ndim == 2 else t.unsqueeze(1) for t in (example.inputs["target_tokens"] for example in examples)]
     widest = max(t.shape[1] for t in targets)
     return torch.cat([torch.nn.functional.pad(t, (0, widest - t.shape[1])) for t in targets])
+
+
+def _check_inputs(example: Example, loss: str, where: str) -> None:
+    targets, kind = example.inputs["target_tokens"], LOSSES[loss]
+    for name in (*kind.inputs, *(name for name in kind.optional if name in example.inputs)):
+        value = example.inputs.get(name)
+        if value is None or value.shape != targets.shape:
+            found = "none" if value is None else f"shape {list(value.shape)}"
+            raise InputError(f"{loss} needs {name} of the targets' shape {list(targets.shape)}, found {found}", where=where)
+        if not torch.isfinite(value).all():
+            raise InputError(f"{name} holds values that are not finite", where=where)
+    if "sequence_ratio_mask" in kind.inputs and not example.inputs["sequence_ratio_mask"].any():
+        raise InputError("sequence_ratio_mask marks no token; the ratio is taken over those it marks", where=where)

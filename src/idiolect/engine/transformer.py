@@ -13,7 +13,9 @@ from typing import Protocol
 import torch
 from torch.nn import functional
 
+from idiolect.engine import kernels
 from idiolect.engine.architecture import Architecture
+from idiolect.engine.operations import Rotary, add_norm, attention, swiglu, turned_heads
 
 __all__ = ["GROUPS", "Layer", "Linears", "Packing", "PlainLinears", "Transformer", "packed_attention", "run_layers"]
 
@@ -25,8 +27,8 @@ GROUPS: dict[str, tuple[str, ...]] = {
 }
 """Projections that read the same input are one weight: one larger matrix product instead of two or three."""
 
-Attend = Callable[[int, torch.Tensor, torch.Tensor, torch.Tensor], torch.Tensor]
-"""(layer, q [N, heads, D], k [N, kv_heads, D], v) -> [N, heads * D]"""
+Attend = Callable[[int, torch.Tensor, Rotary], torch.Tensor]
+"""(layer, queries, keys and values side by side [N, (heads + 2 kv_heads) * D], positions) -> [N, heads * D]"""
 
 
 @dataclass(frozen=True)
@@ -69,18 +71,15 @@ class Transformer:
         a = self.architecture
         return {"o": a.heads * a.head_size, "down": a.mlp}.get(group, a.hidden)
 
-    def rotary(self, positions: torch.Tensor, longest: int) -> tuple[torch.Tensor, torch.Tensor]:
-        """Cosines and sines for ``positions`` [N], each [N, 1, D], the first half of the sines negated; ``longest`` bounds them."""
+    def rotary(self, positions: torch.Tensor, longest: int) -> Rotary:
+        """The angles of ``positions`` [N], all below ``longest``."""
         if self._angles is None or self._angles[0].shape[0] < longest:
             length = min(max(1024, 2 * longest), max(self.architecture.context, longest))
             # Kept for training too, whose backward pass cannot use what was made in inference mode.
             with torch.inference_mode(False), torch.no_grad():
                 angles = torch.outer(torch.arange(length).float(), self.architecture.inverse_frequencies())
-                cosines, sines = angles.cos(), angles.sin()
-                both = torch.cat((cosines, cosines), dim=-1), torch.cat((-sines, sines), dim=-1)
-                self._angles = (both[0].to(self.device, self.dtype), both[1].to(self.device, self.dtype))
-        cosines, sines = self._angles
-        return cosines[positions].unsqueeze(1), sines[positions].unsqueeze(1)
+                self._angles = (angles.cos().to(self.device), angles.sin().to(self.device))
+        return Rotary(*self._angles, positions)
 
 
 @dataclass(frozen=True)
@@ -94,31 +93,16 @@ class PlainLinears:
         return functional.linear(x, weights.weights[group], weights.biases[group])
 
 
-def run_layers(
-    model: Transformer, tokens: torch.Tensor, rotary: tuple[torch.Tensor, torch.Tensor], linears: Linears, attend: Attend
-) -> torch.Tensor:
-    """Hidden states after the last norm, [N, H], of flat ``tokens`` [N]."""
+def run_layers(model: Transformer, tokens: torch.Tensor, rotary: Rotary, linears: Linears, attend: Attend) -> torch.Tensor:
+    """Hidden states after the last norm, [N, H], of flat ``tokens`` [N]. The residual stream is float32 throughout."""
     a = model.architecture
-    count, eps, turned = tokens.shape[0], a.norm_eps, a.heads + a.kv_heads
-    x = functional.embedding(tokens, model.embedding)
+    x, y = functional.embedding(tokens, model.embedding).float(), None
     for index, layer in enumerate(model.layers):
-        normed = functional.rms_norm(x, (a.hidden,), layer.input_norm, eps)
-        qkv = linears(index, "qkv", normed).view(count, turned + a.kv_heads, a.head_size)
-        qk, v = qkv.split((turned, a.kv_heads), dim=1)
-        if layer.qk_norm is not None:
-            qk = functional.rms_norm(qk, (a.head_size,), None, eps) * layer.qk_norm
-        q, k = _rotated(qk, rotary).split((a.heads, a.kv_heads), dim=1)
-        x = x + linears(index, "o", attend(index, q, k, v))
-        normed = functional.rms_norm(x, (a.hidden,), layer.mlp_norm, eps)
-        gate, up = linears(index, "gate_up", normed).split(a.mlp, dim=-1)
-        x = x + linears(index, "down", functional.silu(gate) * up)
-    return functional.rms_norm(x, (a.hidden,), model.norm, eps)
-
-
-def _rotated(x: torch.Tensor, rotary: tuple[torch.Tensor, torch.Tensor]) -> torch.Tensor:
-    """[first * cos - second * sin, second * cos + first * sin] of a head's halves; the sines carry the sign."""
-    cosines, sines = rotary
-    return torch.addcmul(x * cosines, x.roll(x.shape[-1] // 2, dims=-1), sines)
+        x, normed = add_norm(x, y, layer.input_norm, a.norm_eps, model.dtype)
+        y = linears(index, "o", attend(index, linears(index, "qkv", normed), rotary))
+        x, normed = add_norm(x, y, layer.mlp_norm, a.norm_eps, model.dtype)
+        y = linears(index, "down", swiglu(linears(index, "gate_up", normed)))
+    return add_norm(x, y, model.norm, a.norm_eps, model.dtype)[1]
 
 
 class _Rearranged(torch.autograd.Function):
@@ -183,6 +167,7 @@ class Packing:
         for n in lengths:
             starts.append(starts[-1] + n)
         self.starts = starts
+        self.places = torch.tensor(starts)
         self.bunches: list[_Bunch] = []
         first = 0
         while first < len(lengths):
@@ -209,12 +194,15 @@ class Packing:
         return _Bunch(start, stop, rows, longest, spread.to(device), gathered.to(device))
 
 
-def packed_attention(packing: Packing, keep: Callable[[int, torch.Tensor, torch.Tensor], None] | None = None) -> Attend:
-    """Causal attention within each sequence of ``packing``; ``keep`` is shown each layer's flat keys and values."""
+def packed_attention(model: Transformer, packing: Packing) -> Attend:
+    """Causal attention within each sequence of ``packing``."""
+    a = model.architecture
 
-    def attend(layer: int, q: torch.Tensor, k: torch.Tensor, v: torch.Tensor) -> torch.Tensor:
-        if keep is not None:
-            keep(layer, k, v)
+    def attend(layer: int, qkv: torch.Tensor, rotary: Rotary) -> torch.Tensor:
+        heads = (qkv, a.heads, a.kv_heads, model.layers[layer].qk_norm, a.norm_eps, rotary)
+        if kernels.available(qkv):
+            return attention(*heads, packing.places)
+        q, k, v = turned_heads(*heads)
         mixed = [_attend_bunch(bunch, q, k, v) for bunch in packing.bunches]
         return mixed[0] if len(mixed) == 1 else torch.cat(mixed)
 

@@ -3,18 +3,24 @@
 from __future__ import annotations
 
 import io
+from dataclasses import dataclass
 
 import numpy as np
 import torch
 import zstandard
 from google.protobuf.message import DecodeError
+from tinker import types
 from tinker.proto import tinker_public_pb2 as pb
 
+from idiolect.engine.prompt_scores import Named
 from idiolect.engine.sampling import SampleJob
-from idiolect.engine.training import Example
+from idiolect.engine.training import Example, Span
 from idiolect.errors import InputError
 
-__all__ = ["BODY_LIMIT", "decompressed", "forward_output", "parse_forward_backward", "read_examples", "read_loss_config", "sample_response"]
+__all__ = [
+    "BODY_LIMIT", "NamedLayout", "decompressed", "forward_output", "parse_forward_backward", "read_examples", "read_loss_config",
+    "read_named", "sample_response",
+]  # fmt: skip
 
 BODY_LIMIT = 64 * 1024 * 1024
 """Bytes of a request's body, after decompression; the SDK cuts its requests at 5 MB."""
@@ -60,8 +66,15 @@ def read_examples(request: pb.ForwardBackwardRequest) -> list[Example]:
             pieces.append(_numbers(chunk.encoded_text.tokens, np.dtype("<i4"), f"datum {number}"))
         tokens = np.concatenate(pieces).astype(np.int64) if pieces else np.empty(0, np.int64)
         inputs = {name: _tensor(tensor, f"datum {number}, {name}") for name, tensor in datum.loss_fn_inputs.items()}
-        examples.append(Example(torch.from_numpy(tokens), inputs))
+        spans = (tuple(map(_span, given)) for given in (datum.model_input_spans, datum.loss_fn_input_spans))
+        examples.append(Example(torch.from_numpy(tokens), inputs, *spans))
     return examples
+
+
+def _span(message: pb.ProvenanceSpan) -> Span:
+    sampled = message.WhichOneof("span") == "sampled_tokens"
+    origin = message.sampled_tokens if sampled else message.prompt_tokens
+    return Span(sampled, origin.sequence_id, origin.offset, origin.length)
 
 
 def _numbers(raw: bytes, dtype: np.dtype, where: str) -> np.ndarray:
@@ -86,13 +99,22 @@ def _tensor(message: pb.Tensor, where: str) -> torch.Tensor:
     csr = message.sparse_csr
     values = _numbers(csr.values, dtype, where)
     crow, columns = _numbers(csr.crow_indices, np.dtype("<i8"), where), _numbers(csr.col_indices, np.dtype("<i8"), where)
-    sound = len(shape) == 2 and crow.size == shape[0] + 1 and columns.size == values.size
-    sound = sound and crow.size > 0 and crow[0] == 0 and crow[-1] == values.size and bool((np.diff(crow) >= 0).all())
-    if not sound or (columns.size and not 0 <= columns.min() <= columns.max() < shape[1]):
-        raise InputError("has a sparse array that does not fit its shape", where=where)
     dense = np.zeros(shape, wide)
-    dense[np.repeat(np.arange(shape[0]), np.diff(crow)), columns] = values
+    dense[_csr_rows(shape, crow, columns, values.size, where), columns] = values
     return torch.from_numpy(dense)
+
+
+def _csr_rows(shape: tuple[int, ...], crow: np.ndarray, columns: np.ndarray, count: int, where: str) -> np.ndarray:
+    """The row of each of a CSR array's ``count`` values. Columns must ascend within a row, so that none is named twice."""
+    sound = len(shape) == 2 and crow.size == shape[0] + 1 and columns.size == count
+    sound = sound and crow[0] == 0 and crow[-1] == count and bool((np.diff(crow) >= 0).all())
+    if sound and count and 0 <= columns.min() <= columns.max() < shape[1]:
+        rows = np.repeat(np.arange(shape[0]), np.diff(crow))
+        if (np.diff(rows * shape[1] + columns) > 0).all():
+            return rows
+    elif sound and not count:
+        return np.empty(0, dtype=np.int64)
+    raise InputError("has a sparse array that does not fit its shape", where=where)
 
 
 def forward_output(logprobs: list[torch.Tensor], total: float) -> bytes:
@@ -114,8 +136,49 @@ def forward_output(logprobs: list[torch.Tensor], total: float) -> bytes:
     return output.SerializeToString()
 
 
-def sample_response(job: SampleJob) -> bytes:
-    response = pb.SampleResponse()
+@dataclass(frozen=True)
+class NamedLayout:
+    """How a request laid out the tokens it names, and so how it is answered: dense, or CSR if ``crow`` is given."""
+
+    shape: tuple[int, ...]
+    cells: np.ndarray
+    """Which of the array's values, counted as they are sent, name a token; the others are -1."""
+    size: int
+    crow: np.ndarray | None
+    columns: np.ndarray | None
+
+
+def read_named(given: types.SampleRequest, vocabulary: int, widest: int) -> tuple[Named, NamedLayout] | None:
+    """The tokens of ``target_prompt_logprobs``, [prompt's length - 1, K] and at most ``widest`` of them a row on average."""
+    tensor, where = given.target_prompt_logprobs, "target_prompt_logprobs"
+    if tensor is None:
+        return None
+    rows_needed = given.prompt.length - 1
+    shape = tuple(tensor.shape or ())
+    if tensor.dtype != "int64" or len(shape) != 2 or shape[0] != rows_needed or not 1 <= shape[1] <= BODY_LIMIT:
+        raise InputError(f"must be an int64 array of shape [{rows_needed}, K], not {tensor.dtype} of {list(shape)}", where=where)
+    if len(tensor.data) > widest * rows_needed or any(isinstance(value, float) for value in tensor.data):
+        raise InputError(f"must hold whole numbers, at most {widest} for each token of the prompt", where=where)
+    try:
+        values = np.asarray(tensor.data, dtype=np.int64)
+        crow = None if tensor.sparse_crow_indices is None else np.asarray(tensor.sparse_crow_indices, dtype=np.int64)
+        columns = None if crow is None else np.asarray(tensor.sparse_col_indices or [], dtype=np.int64)
+    except OverflowError as error:
+        raise InputError("holds numbers of more than 64 bits", where=where) from error
+    if crow is not None and columns is not None:
+        rows = _csr_rows(shape, crow, columns, values.size, where)
+    elif values.size == shape[0] * shape[1]:
+        rows = np.repeat(np.arange(shape[0]), shape[1])
+    else:
+        raise InputError(f"has {values.size} numbers for the shape {list(shape)}", where=where)
+    cells = np.flatnonzero(values != -1)
+    if not cells.size or values[cells].min() < 0 or values.max() >= vocabulary:
+        raise InputError(f"must name at least one token, each -1 (none) or in 0..{vocabulary - 1}", where=where)
+    return Named(rows[cells], values[cells]), NamedLayout(shape, cells, values.size, crow, columns)
+
+
+def sample_response(job: SampleJob, layout: NamedLayout | None = None) -> bytes:
+    response = pb.SampleResponse(prompt_cache_hit_tokens=job.cached)
     for result in job.results:
         sequence = response.sequences.add(
             stop_reason=pb.STOP_REASON_STOP if result.stopped else pb.STOP_REASON_LENGTH,
@@ -129,7 +192,30 @@ def sample_response(job: SampleJob) -> bytes:
         response.prompt_logprobs = job.prompt_values.astype("<f4", copy=False).tobytes()
     if job.top_prompt and job.prompt_top is not None:
         _fill_top(response.topk_prompt_logprobs, *job.prompt_top)
+    if job.named is not None and layout is not None:
+        _fill_named(response.target_prompt_logprobs, job.named, layout)
+    if job.alternatives is not None:
+        _fill_dense(response.prompt_alt_tokens.tokens, job.alternatives.tokens, pb.DTYPE_INT64)
+        _fill_dense(response.prompt_alt_tokens.logprobs, job.alternatives.logprobs, pb.DTYPE_FLOAT32)
     return response.SerializeToString()
+
+
+def _fill_named(message: pb.Tensor, named: Named, layout: NamedLayout) -> None:
+    values = np.zeros(layout.size, dtype=np.float32)
+    values[layout.cells] = named.logprobs
+    if layout.crow is None or layout.columns is None:
+        _fill_dense(message, values.reshape(layout.shape), pb.DTYPE_FLOAT32)
+        return
+    message.dtype = pb.DTYPE_FLOAT32
+    message.shape.extend(layout.shape)
+    message.sparse_csr.values = values.astype("<f4", copy=False).tobytes()
+    message.sparse_csr.crow_indices = layout.crow.astype("<i8", copy=False).tobytes()
+    message.sparse_csr.col_indices = layout.columns.astype("<i8", copy=False).tobytes()
+
+
+def _fill_dense(message: pb.Tensor, values: np.ndarray, dtype: pb.DType.ValueType) -> None:
+    message.dtype, message.dense = dtype, values.astype(DTYPES[dtype], copy=False).tobytes()
+    message.shape.extend(values.shape)
 
 
 def _fill_top(message: pb.TopkLogprobs, ids: np.ndarray, values: np.ndarray) -> None:

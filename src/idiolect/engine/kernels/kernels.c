@@ -1,0 +1,185 @@
+/* The engine's own arithmetic on the CPU: what stands between the matrix products, which torch does.
+
+   Every function is pure: plain pointers to contiguous row-major arrays, sizes as int64, no allocation that outlives a call but
+   the attention's scratch. Types: residual stream, norms, keys and values are float; what enters and leaves a matrix product is T,
+   float or bfloat16 (typed.h is compiled for both). Threads are those of the OpenMP that torch has loaded. */
+
+#include <math.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+#ifdef __AVX512BF16__
+#include <immintrin.h>
+#endif
+
+#define EXPORT __attribute__((visibility("default")))
+#define BLOCK 16 /* places of a cache block, and floats of a vector */
+#define SPREAD 16384 /* numbers worth a second thread */
+
+typedef uint16_t bf16;
+typedef float vec __attribute__((vector_size(64), aligned(4)));
+
+static inline float load_bf16(bf16 x) {
+    union { uint32_t bits; float value; } u = {(uint32_t)x << 16};
+    return u.value;
+}
+
+/* Round to nearest, ties to even. */
+static inline bf16 store_bf16(float x) {
+    union { float value; uint32_t bits; } u = {x};
+    return (bf16)((u.bits + 0x7fffu + ((u.bits >> 16) & 1u)) >> 16);
+}
+
+static inline float load_f32(float x) { return x; }
+static inline float store_f32(float x) { return x; }
+
+/* exp(x) to about 1e-7, in a form that the compiler turns into vector code: 2^n * e^r with |r| <= ln 2 / 2, Taylor to r^7. */
+static inline float fast_exp(float x) {
+    x = fminf(fmaxf(x, -87.0f), 88.0f);
+    float whole = rintf(x * 1.44269504f);
+    float r = (x - whole * 0.693359375f) + whole * 2.12194440e-4f;
+    float p = 1.0f / 5040;
+    p = p * r + 1.0f / 720;
+    p = p * r + 1.0f / 120;
+    p = p * r + 1.0f / 24;
+    p = p * r + 1.0f / 6;
+    p = p * r + 0.5f;
+    p = p * r + 1.0f;
+    p = p * r + 1.0f;
+    union { int32_t bits; float value; } scale = {((int32_t)whole + 127) << 23};
+    return p * scale.value;
+}
+
+#define ROWS 48 /* queries attended at once; a multiple of a tile's rows */
+
+static inline int64_t padded(int64_t n) { return (n + 2 * BLOCK - 1) / (2 * BLOCK) * (2 * BLOCK); }
+
+static inline float *zeros(int64_t count) {
+    size_t bytes = (size_t)padded(count) * sizeof(float);
+    return memset(aligned_alloc(64, bytes), 0, bytes);
+}
+
+/* Rows of a product held in registers at once: with 2 vectors a row they fill them, and no more. */
+#ifdef __AVX512F__
+#define TILE 12
+#else
+#define TILE 3
+#endif
+
+#define TILES(M, m, DO) /* DO(rows) for all M rows, in as few steps as they fill */ \
+    {                                                                                \
+        int64_t m = 0;                                                               \
+        for (; m + TILE <= (M); m += TILE) DO(TILE)                                  \
+        for (; m + 6 <= (M) && TILE > 6; m += 6) DO(6)                               \
+        for (; m + 2 <= (M); m += 2) DO(2)                                           \
+        for (; m < (M); m++) DO(1)                                                   \
+    }
+
+/* R rows and 2 vectors of C (+)= A B. */
+static inline __attribute__((always_inline)) void tile(const int R, int64_t K, const float *a, int64_t row, int64_t column, const float *b,
+                                                       int64_t ldb, float *c, int64_t ldc, int add) {
+    vec left[TILE], right[TILE];
+    for (int r = 0; r < R; r++) {
+        left[r] = add ? *(vec *)(c + r * ldc) : (vec){0};
+        right[r] = add ? *(vec *)(c + r * ldc + BLOCK) : (vec){0};
+    }
+    for (int64_t k = 0; k < K; k++) {
+        vec b0 = *(const vec *)(b + k * ldb), b1 = *(const vec *)(b + k * ldb + BLOCK);
+        for (int r = 0; r < R; r++) {
+            float x = a[r * row + k * column];
+            left[r] += x * b0;
+            right[r] += x * b1;
+        }
+    }
+    for (int r = 0; r < R; r++) {
+        *(vec *)(c + r * ldc) = left[r];
+        *(vec *)(c + r * ldc + BLOCK) = right[r];
+    }
+}
+
+/* C [M, N] = (or += if add) A [M, K] B [K, N]; A's element (m, k) is a[m * row + k * column]; N a multiple of 32. */
+static void multiply(int64_t M, int64_t N, int64_t K, const float *a, int64_t row, int64_t column, const float *b, int64_t ldb, float *c,
+                     int64_t ldc, int add) {
+    for (int64_t n = 0; n < N; n += 2 * BLOCK)
+#define DO(R) tile(R, K, a + m * row, row, column, b + n, ldb, c + m * ldc + n, ldc, add);
+        TILES(M, m, DO)
+#undef DO
+}
+
+/* One panel, 32 columns of a packed weight, times R rows of x [*, K]. A float panel is [K, 32]. */
+static inline __attribute__((always_inline)) void panel_float32(const int R, int64_t K, const float *x, const float *panel, float *c) {
+    tile(R, K, x, K, 1, panel, 2 * BLOCK, c, 2 * BLOCK, 0);
+}
+
+/* A bfloat16 panel is [K / 2, 32, 2]: the processor multiplies pairs. */
+static inline __attribute__((always_inline)) void panel_bfloat16(const int R, int64_t K, const bf16 *x, const bf16 *panel, float *c) {
+#ifdef __AVX512BF16__
+    __m512 left[TILE], right[TILE];
+    for (int r = 0; r < R; r++) left[r] = right[r] = _mm512_setzero_ps();
+    for (int64_t k = 0; k < K / 2; k++) {
+        __m512bh b0 = (__m512bh)_mm512_loadu_si512(panel + k * 4 * BLOCK), b1 = (__m512bh)_mm512_loadu_si512(panel + k * 4 * BLOCK + 2 * BLOCK);
+        for (int r = 0; r < R; r++) {
+            int32_t pair;
+            memcpy(&pair, x + r * K + 2 * k, sizeof pair);
+            __m512bh a = (__m512bh)_mm512_set1_epi32(pair);
+            left[r] = _mm512_dpbf16_ps(left[r], a, b0);
+            right[r] = _mm512_dpbf16_ps(right[r], a, b1);
+        }
+    }
+    for (int r = 0; r < R; r++) {
+        _mm512_storeu_ps(c + r * 2 * BLOCK, left[r]);
+        _mm512_storeu_ps(c + r * 2 * BLOCK + BLOCK, right[r]);
+    }
+#else
+    for (int r = 0; r < R; r++)
+        for (int n = 0; n < 2 * BLOCK; n++) {
+            float sum = 0;
+            for (int64_t k = 0; k < K; k++) sum += load_bf16(x[r * K + k]) * load_bf16(panel[k / 2 * 4 * BLOCK + 2 * n + k % 2]);
+            c[r * 2 * BLOCK + n] = sum;
+        }
+#endif
+}
+
+/* 1 if products of bfloat16 are faster here than of float. */
+EXPORT int kernels_bfloat16(void) {
+#ifdef __AVX512BF16__
+    return 1;
+#else
+    return 0;
+#endif
+}
+
+/* 1 if this processor can run what the compiler was told to use. */
+EXPORT int kernels_supported(void) {
+#if defined(__x86_64__)
+    __builtin_cpu_init();
+#ifdef __AVX2__
+    if (!__builtin_cpu_supports("avx2")) return 0;
+#endif
+#ifdef __AVX512F__
+    if (!__builtin_cpu_supports("avx512f")) return 0;
+#endif
+#ifdef __AVX512VBMI2__
+    if (!__builtin_cpu_supports("avx512vbmi2")) return 0;
+#endif
+#ifdef __AVX512BF16__
+    if (!__builtin_cpu_supports("avx512bf16")) return 0;
+#endif
+#endif
+    return 1;
+}
+
+#define T float
+#define LOAD load_f32
+#define STORE store_f32
+#define NAME(x) x##_float32
+#include "typed.h"
+#undef T
+#undef LOAD
+#undef STORE
+#undef NAME
+#define T bf16
+#define LOAD load_bf16
+#define STORE store_bf16
+#define NAME(x) x##_bfloat16
+#include "typed.h"

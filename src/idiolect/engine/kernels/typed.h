@@ -1,0 +1,541 @@
+/* The kernels for one type T of what enters and leaves the matrix products. Axes: N tokens, H hidden, D head size, M MLP width,
+   V vocabulary, K targets a token, R numbers of a low-rank bottleneck. */
+
+/* total [N, H] = x + y (if any), and may be x itself; out = total * r * weight with r = 1 / sqrt(mean(total^2) + eps), which is
+   kept in inverse [N] (if any). */
+EXPORT void NAME(add_norm)(int64_t N, int64_t H, const float *x, const T *y, const float *weight, float eps, float *total, T *out,
+                           float *inverse) {
+#pragma omp parallel for if (N * H > SPREAD)
+    for (int64_t n = 0; n < N; n++) {
+        const float *from = x + n * H;
+        float *row = total + n * H, sum = 0;
+        if (y) {
+            const T *add = y + n * H;
+#pragma omp simd reduction(+ : sum)
+            for (int64_t i = 0; i < H; i++) {
+                float value = from[i] + LOAD(add[i]);
+                row[i] = value;
+                sum += value * value;
+            }
+        } else {
+#pragma omp simd reduction(+ : sum)
+            for (int64_t i = 0; i < H; i++) {
+                row[i] = from[i];
+                sum += from[i] * from[i];
+            }
+        }
+        float r = 1.0f / sqrtf(sum / (float)H + eps);
+        if (inverse) inverse[n] = r;
+        T *to = out + n * H;
+#pragma omp simd
+        for (int64_t i = 0; i < H; i++) to[i] = STORE(row[i] * r * weight[i]);
+    }
+}
+
+/* dx [N, H] += gradient of the norm at x for dout [N, H]; the sum, rounded, is dy [N, H] (if any). */
+EXPORT void NAME(add_norm_backward)(int64_t N, int64_t H, const float *x, const float *weight, const float *inverse, const T *dout,
+                                    float *dx, T *dy) {
+#pragma omp parallel for if (N * H > SPREAD)
+    for (int64_t n = 0; n < N; n++) {
+        const float *row = x + n * H;
+        const T *d = dout + n * H;
+        float *to = dx + n * H;
+        float dot = 0, r = inverse[n];
+#pragma omp simd reduction(+ : dot)
+        for (int64_t i = 0; i < H; i++) dot += row[i] * weight[i] * LOAD(d[i]);
+        dot *= r * r * r / (float)H;
+#pragma omp simd
+        for (int64_t i = 0; i < H; i++) to[i] += r * weight[i] * LOAD(d[i]) - row[i] * dot;
+        if (dy) {
+            T *rounded = dy + n * H;
+#pragma omp simd
+            for (int64_t i = 0; i < H; i++) rounded[i] = STORE(to[i]);
+        }
+    }
+}
+
+/* One head [D] normed (if weight) and turned by its position's angles [D / 2] into to, float. Returns the norm's factor. */
+static inline float NAME(turn)(int64_t D, const T *head, const float *weight, float eps, const float *cosine, const float *sine, float *to) {
+    int64_t half = D / 2;
+    float r = 1;
+    if (weight) {
+        float sum = 0;
+#pragma omp simd reduction(+ : sum)
+        for (int64_t i = 0; i < D; i++) sum += LOAD(head[i]) * LOAD(head[i]);
+        r = 1.0f / sqrtf(sum / (float)D + eps);
+#pragma omp simd
+        for (int64_t i = 0; i < half; i++) {
+            float a = LOAD(head[i]) * r * weight[i], b = LOAD(head[i + half]) * r * weight[i + half];
+            to[i] = a * cosine[i] - b * sine[i];
+            to[i + half] = b * cosine[i] + a * sine[i];
+        }
+    } else {
+#pragma omp simd
+        for (int64_t i = 0; i < half; i++) {
+            float a = LOAD(head[i]), b = LOAD(head[i + half]);
+            to[i] = a * cosine[i] - b * sine[i];
+            to[i + half] = b * cosine[i] + a * sine[i];
+        }
+    }
+    return r;
+}
+
+/* qkv [N, heads + 2 kv, D] -> q [N, heads, D] and k [N, kv, D], normed (if norm [heads + kv, D]) and turned; the norms' factors are
+   kept in inverse [N, heads + kv] (if norm). cosine, sine [places, D / 2]. */
+EXPORT void NAME(turn_heads)(int64_t N, int64_t heads, int64_t kv, int64_t D, const T *qkv, const float *norm, float eps,
+                             const float *cosine, const float *sine, const int64_t *positions, T *q, T *k, float *inverse) {
+    int64_t turned = heads + kv, all = turned + kv;
+#pragma omp parallel for if (N * all * D > SPREAD)
+    for (int64_t n = 0; n < N; n++) {
+        const float *c = cosine + positions[n] * (D / 2), *s = sine + positions[n] * (D / 2);
+        float whole[D];
+        for (int64_t h = 0; h < turned; h++) {
+            float r = NAME(turn)(D, qkv + (n * all + h) * D, norm ? norm + h * D : 0, eps, c, s, whole);
+            if (norm) inverse[n * turned + h] = r;
+            T *to = h < heads ? q + (n * heads + h) * D : k + (n * kv + h - heads) * D;
+#pragma omp simd
+            for (int64_t i = 0; i < D; i++) to[i] = STORE(whole[i]);
+        }
+    }
+}
+
+/* dq [N, heads, D] and dk [N, kv, D] -> the first heads + kv of dqkv [N, heads + 2 kv, D], the gradient of turn_heads at qkv. */
+EXPORT void NAME(turn_heads_backward)(int64_t N, int64_t heads, int64_t kv, int64_t D, const T *qkv, const float *norm,
+                                      const float *cosine, const float *sine, const int64_t *positions, const float *inverse,
+                                      const T *dq, const T *dk, T *dqkv) {
+    int64_t turned = heads + kv, all = turned + kv, half = D / 2;
+#pragma omp parallel for if (N * all * D > SPREAD)
+    for (int64_t n = 0; n < N; n++) {
+        const float *c = cosine + positions[n] * half, *s = sine + positions[n] * half;
+        float back[D];
+        for (int64_t h = 0; h < turned; h++) {
+            const T *d = h < heads ? dq + (n * heads + h) * D : dk + (n * kv + h - heads) * D;
+            T *to = dqkv + (n * all + h) * D;
+#pragma omp simd
+            for (int64_t i = 0; i < half; i++) {
+                float a = LOAD(d[i]), b = LOAD(d[i + half]);
+                back[i] = a * c[i] + b * s[i];
+                back[i + half] = b * c[i] - a * s[i];
+            }
+            if (norm) {
+                const T *head = qkv + (n * all + h) * D;
+                const float *weight = norm + h * D;
+                float r = inverse[n * turned + h], dot = 0;
+#pragma omp simd reduction(+ : dot)
+                for (int64_t i = 0; i < D; i++) dot += LOAD(head[i]) * weight[i] * back[i];
+                dot *= r * r * r / (float)D;
+#pragma omp simd
+                for (int64_t i = 0; i < D; i++) to[i] = STORE(r * weight[i] * back[i] - LOAD(head[i]) * dot);
+            } else {
+#pragma omp simd
+                for (int64_t i = 0; i < D; i++) to[i] = STORE(back[i]);
+            }
+        }
+    }
+}
+
+/* rows of from [*, D], stride apart, times scale -> to [rows, wide], or transposed -> to [D, wide]; the rest of to is left. */
+static inline void NAME(gather)(int64_t rows, int64_t D, const T *from, int64_t stride, float scale, float *to, int64_t wide, int transposed) {
+    for (int64_t r = 0; r < rows; r++) {
+        const T *row = from + r * stride;
+        if (transposed)
+            for (int64_t d = 0; d < D; d++) to[d * wide + r] = LOAD(row[d]) * scale;
+        else
+            for (int64_t d = 0; d < D; d++) to[r * wide + d] = LOAD(row[d]) * scale;
+    }
+}
+
+/* Causal attention within each of S sequences, tokens starts[s]..starts[s + 1] of q [N, heads, D], k [N, kv, D] and v (rows
+   vstride apart, kv * D used) -> out [N, heads, D] and the log sum exp of each row's scores in normalizers [N, heads]. */
+EXPORT void NAME(attention)(int64_t S, const int64_t *starts, int64_t heads, int64_t kv, int64_t D, const T *q, const T *k, const T *v,
+                            int64_t vstride, T *out, float *normalizers) {
+    int64_t group = heads / kv, wide = padded(D);
+    float scale = 1.0f / sqrtf((float)D);
+#pragma omp parallel for collapse(2) schedule(dynamic, 1)
+    for (int64_t s = 0; s < S; s++)
+        for (int64_t g = 0; g < kv; g++) {
+            int64_t first = starts[s], length = starts[s + 1] - first, long_ = padded(length);
+            float *scratch = zeros(D * long_ + length * wide + ROWS * (2 * wide + long_));
+            float *keys = scratch, *values = keys + D * long_, *queries = values + length * wide, *mixed = queries + ROWS * wide;
+            float *scores = mixed + ROWS * wide;
+            NAME(gather)(length, D, k + (first * kv + g) * D, kv * D, 1, keys, long_, 1);
+            NAME(gather)(length, D, v + first * vstride + g * D, vstride, 1, values, wide, 0);
+            for (int64_t h = g * group; h < (g + 1) * group; h++)
+                for (int64_t start = 0; start < length; start += ROWS) {
+                    int64_t rows = length - start < ROWS ? length - start : ROWS, seen = start + rows;
+                    NAME(gather)(rows, D, q + ((first + start) * heads + h) * D, heads * D, scale, queries, wide, 0);
+                    multiply(rows, padded(seen), D, queries, wide, 1, keys, long_, scores, long_, 0);
+                    for (int64_t r = 0; r < rows; r++) {
+                        float *row = scores + r * long_, sum = 0, best = row[0];
+                        int64_t own = start + r + 1;
+#pragma omp simd reduction(max : best)
+                        for (int64_t i = 0; i < own; i++) best = row[i] > best ? row[i] : best;
+#pragma omp simd reduction(+ : sum)
+                        for (int64_t i = 0; i < own; i++) sum += row[i] = fast_exp(row[i] - best);
+                        for (int64_t i = 0; i < own; i++) row[i] /= sum;
+                        for (int64_t i = own; i < seen; i++) row[i] = 0;
+                        normalizers[(first + start + r) * heads + h] = best + logf(sum);
+                    }
+                    multiply(rows, wide, seen, scores, long_, 1, values, wide, mixed, wide, 0);
+                    for (int64_t r = 0; r < rows; r++)
+                        for (int64_t d = 0; d < D; d++) out[((first + start + r) * heads + h) * D + d] = STORE(mixed[r * wide + d]);
+                }
+            free(scratch);
+        }
+}
+
+/* The gradient of attention for dout [N, heads, D] -> dq [N, heads, D], dk [N, kv, D], and dv with rows vstride apart. */
+EXPORT void NAME(attention_backward)(int64_t S, const int64_t *starts, int64_t heads, int64_t kv, int64_t D, const T *q, const T *k,
+                                     const T *v, int64_t vstride, const float *normalizers, const T *dout, T *dq, T *dk, T *dv) {
+    int64_t group = heads / kv, wide = padded(D);
+    float scale = 1.0f / sqrtf((float)D);
+#pragma omp parallel for collapse(2) schedule(dynamic, 1)
+    for (int64_t s = 0; s < S; s++)
+        for (int64_t g = 0; g < kv; g++) {
+            int64_t first = starts[s], length = starts[s + 1] - first, long_ = padded(length);
+            float *scratch = zeros(2 * D * long_ + 3 * length * wide + ROWS * (3 * wide + 2 * long_));
+            float *keys = scratch, *turned_keys = keys + length * wide, *turned_values = turned_keys + D * long_;
+            float *dkeys = turned_values + D * long_, *dvalues = dkeys + length * wide;
+            float *queries = dvalues + length * wide, *back = queries + ROWS * wide, *dqueries = back + ROWS * wide;
+            float *weights = dqueries + ROWS * wide, *slopes = weights + ROWS * long_;
+            NAME(gather)(length, D, k + (first * kv + g) * D, kv * D, 1, keys, wide, 0);
+            NAME(gather)(length, D, k + (first * kv + g) * D, kv * D, 1, turned_keys, long_, 1);
+            NAME(gather)(length, D, v + first * vstride + g * D, vstride, 1, turned_values, long_, 1);
+            for (int64_t h = g * group; h < (g + 1) * group; h++)
+                for (int64_t start = 0; start < length; start += ROWS) {
+                    int64_t rows = length - start < ROWS ? length - start : ROWS, seen = start + rows;
+                    NAME(gather)(rows, D, q + ((first + start) * heads + h) * D, heads * D, scale, queries, wide, 0);
+                    NAME(gather)(rows, D, dout + ((first + start) * heads + h) * D, heads * D, 1, back, wide, 0);
+                    multiply(rows, padded(seen), D, queries, wide, 1, turned_keys, long_, weights, long_, 0);
+                    multiply(rows, padded(seen), D, back, wide, 1, turned_values, long_, slopes, long_, 0);
+                    for (int64_t r = 0; r < rows; r++) {
+                        float *weight = weights + r * long_, *slope = slopes + r * long_, sum = 0;
+                        float norm = normalizers[(first + start + r) * heads + h];
+                        int64_t own = start + r + 1;
+#pragma omp simd reduction(+ : sum)
+                        for (int64_t i = 0; i < own; i++) {
+                            weight[i] = fast_exp(weight[i] - norm);
+                            sum += weight[i] * slope[i];
+                        }
+                        for (int64_t i = 0; i < own; i++) slope[i] = weight[i] * (slope[i] - sum);
+                        for (int64_t i = own; i < seen; i++) weight[i] = slope[i] = 0;
+                    }
+                    multiply(rows, wide, seen, slopes, long_, 1, keys, wide, dqueries, wide, 0);
+                    multiply(seen, wide, rows, slopes, 1, long_, queries, wide, dkeys, wide, 1);
+                    multiply(seen, wide, rows, weights, 1, long_, back, wide, dvalues, wide, 1);
+                    for (int64_t r = 0; r < rows; r++)
+                        for (int64_t d = 0; d < D; d++)
+                            dq[((first + start + r) * heads + h) * D + d] = STORE(dqueries[r * wide + d] * scale);
+                }
+            for (int64_t r = 0; r < length; r++)
+                for (int64_t d = 0; d < D; d++) {
+                    dk[((first + r) * kv + g) * D + d] = STORE(dkeys[r * wide + d]);
+                    dv[(first + r) * vstride + g * D + d] = STORE(dvalues[r * wide + d]);
+                }
+            free(scratch);
+        }
+}
+
+/* As turn_heads, for sampling: queries to q [N, heads, D] float, keys and values into cache blocks at slots [N] (block * BLOCK +
+   place). keys [blocks, kv, D, BLOCK], so that a query meets BLOCK keys at once; values [blocks, kv, BLOCK, D]. */
+EXPORT void NAME(turn_into_cache)(int64_t N, int64_t heads, int64_t kv, int64_t D, const T *qkv, const float *norm, float eps,
+                                  const float *cosine, const float *sine, const int64_t *positions, const int64_t *slots, float *q,
+                                  float *keys, float *values) {
+    int64_t turned = heads + kv, all = turned + kv;
+#pragma omp parallel for if (N * all * D > SPREAD)
+    for (int64_t n = 0; n < N; n++) {
+        const float *c = cosine + positions[n] * (D / 2), *s = sine + positions[n] * (D / 2);
+        int64_t block = slots[n] / BLOCK, place = slots[n] % BLOCK;
+        float whole[D];
+        for (int64_t h = 0; h < heads; h++)
+            NAME(turn)(D, qkv + (n * all + h) * D, norm ? norm + h * D : 0, eps, c, s, q + (n * heads + h) * D);
+        for (int64_t h = 0; h < kv; h++) {
+            NAME(turn)(D, qkv + (n * all + heads + h) * D, norm ? norm + (heads + h) * D : 0, eps, c, s, whole);
+            float *key = keys + ((block * kv + h) * D) * BLOCK + place, *value = values + ((block * kv + h) * BLOCK + place) * D;
+            const T *v = qkv + (n * all + turned + h) * D;
+            for (int64_t i = 0; i < D; i++) key[i * BLOCK] = whole[i];
+            for (int64_t i = 0; i < D; i++) value[i] = LOAD(v[i]);
+        }
+    }
+}
+
+/* Attention of each token over its sequence's cache blocks: token n sees places 0..positions[n] of tables[sequence[n]] [width].
+   q [N, heads, D] -> out [N, heads, D]. Softmax in float, scores scaled by 1 / sqrt(D). D is even. The heads that share keys are
+   worked off block by block, so that keys and values come from far memory once. */
+EXPORT void NAME(cached_attention)(int64_t N, int64_t heads, int64_t kv, int64_t D, const float *q, const float *keys,
+                                   const float *values, const int32_t *tables, int64_t width, const int64_t *sequence,
+                                   const int64_t *positions, T *out) {
+    int64_t group = heads / kv, wide = padded(D);
+    float scale = 1.0f / sqrtf((float)D);
+#pragma omp parallel if (N * kv > 1)
+    {
+        float *scratch = 0;
+        int64_t held = 0;
+#pragma omp for collapse(2) schedule(dynamic, 4)
+        for (int64_t n = 0; n < N; n++)
+            for (int64_t g = 0; g < kv; g++) {
+                const int32_t *table = tables + sequence[n] * width;
+                int64_t seen = positions[n] + 1, blocks = (seen + BLOCK - 1) / BLOCK, long_ = blocks * BLOCK;
+                if (group * (long_ + wide + 1) > held) {
+                    free(scratch);
+                    held = 2 * group * (long_ + wide + 1);
+                    scratch = zeros(held);
+                }
+                float *mixed = scratch + group * long_;
+                const float *query = q + (n * heads + g * group) * D;
+                for (int64_t b = 0; b < blocks; b++) {
+                    const float *k = keys + ((int64_t)table[b] * kv + g) * D * BLOCK;
+                    for (int64_t h = 0; h < group; h++) {
+                        vec s0 = {0}, s1 = {0}, s2 = {0}, s3 = {0};
+                        const float *own = query + h * D;
+                        int64_t d = 0;
+                        for (; d + 3 < D; d += 4) { /* four sums, so that no product waits for the last one */
+                            s0 += own[d] * *(const vec *)(k + d * BLOCK);
+                            s1 += own[d + 1] * *(const vec *)(k + (d + 1) * BLOCK);
+                            s2 += own[d + 2] * *(const vec *)(k + (d + 2) * BLOCK);
+                            s3 += own[d + 3] * *(const vec *)(k + (d + 3) * BLOCK);
+                        }
+                        for (; d < D; d++) s0 += own[d] * *(const vec *)(k + d * BLOCK);
+                        *(vec *)(scratch + h * long_ + b * BLOCK) = ((s0 + s1) + (s2 + s3)) * scale;
+                    }
+                }
+                for (int64_t h = 0; h < group; h++) {
+                    float *row = scratch + h * long_, best = row[0], sum = 0;
+                    /* Whole vectors only: places past the last weigh nothing. */
+                    for (int64_t i = seen; i < long_; i++) row[i] = -3e38f;
+#pragma omp simd reduction(max : best)
+                    for (int64_t i = 0; i < long_; i++) best = row[i] > best ? row[i] : best;
+#pragma omp simd reduction(+ : sum)
+                    for (int64_t i = 0; i < long_; i++) sum += row[i] = fast_exp(row[i] - best);
+                    mixed[group * wide + h] = 1.0f / sum;
+                }
+                memset(mixed, 0, (size_t)(group * wide) * sizeof(float));
+                for (int64_t b = 0; b < blocks; b++) {
+                    const float *v = values + ((int64_t)table[b] * kv + g) * BLOCK * D;
+                    int64_t rows = seen - b * BLOCK < BLOCK ? seen - b * BLOCK : BLOCK;
+                    for (int64_t h = 0; h < group; h++) {
+                        const float *weight = scratch + h * long_ + b * BLOCK;
+                        float *to = mixed + h * wide;
+                        int64_t d = 0;
+                        for (; d + 4 * BLOCK <= D; d += 4 * BLOCK) {
+                            vec a0 = *(vec *)(to + d), a1 = *(vec *)(to + d + BLOCK);
+                            vec a2 = *(vec *)(to + d + 2 * BLOCK), a3 = *(vec *)(to + d + 3 * BLOCK);
+                            for (int64_t i = 0; i < rows; i++) {
+                                const float *from = v + i * D + d;
+                                a0 += weight[i] * *(const vec *)from;
+                                a1 += weight[i] * *(const vec *)(from + BLOCK);
+                                a2 += weight[i] * *(const vec *)(from + 2 * BLOCK);
+                                a3 += weight[i] * *(const vec *)(from + 3 * BLOCK);
+                            }
+                            *(vec *)(to + d) = a0;
+                            *(vec *)(to + d + BLOCK) = a1;
+                            *(vec *)(to + d + 2 * BLOCK) = a2;
+                            *(vec *)(to + d + 3 * BLOCK) = a3;
+                        }
+                        for (int64_t i = 0; i < rows && d < D; i++)
+#pragma omp simd
+                            for (int64_t j = d; j < D; j++) to[j] += weight[i] * v[i * D + j];
+                    }
+                }
+                for (int64_t h = 0; h < group; h++)
+                    for (int64_t d = 0; d < D; d++) out[(n * heads + g * group + h) * D + d] = STORE(mixed[h * wide + d] * mixed[group * wide + h]);
+            }
+        free(scratch);
+    }
+}
+
+/* out [N, M] = silu(gate) * up of gate_up [N, 2 M]. */
+EXPORT void NAME(swiglu)(int64_t N, int64_t M, const T *gate_up, T *out) {
+#pragma omp parallel for if (N * M > SPREAD)
+    for (int64_t n = 0; n < N; n++) {
+        const T *gate = gate_up + n * 2 * M, *up = gate + M;
+        T *to = out + n * M;
+#pragma omp simd
+        for (int64_t i = 0; i < M; i++) {
+            float x = LOAD(gate[i]);
+            to[i] = STORE(x / (1.0f + fast_exp(-x)) * LOAD(up[i]));
+        }
+    }
+}
+
+/* dgate_up [N, 2 M] for dout [N, M]. */
+EXPORT void NAME(swiglu_backward)(int64_t N, int64_t M, const T *gate_up, const T *dout, T *dgate_up) {
+#pragma omp parallel for if (N * M > SPREAD)
+    for (int64_t n = 0; n < N; n++) {
+        const T *gate = gate_up + n * 2 * M, *up = gate + M, *d = dout + n * M;
+        T *dgate = dgate_up + n * 2 * M, *dup = dgate + M;
+#pragma omp simd
+        for (int64_t i = 0; i < M; i++) {
+            float x = LOAD(gate[i]), s = 1.0f / (1.0f + fast_exp(-x)), y = LOAD(d[i]);
+            dgate[i] = STORE(y * LOAD(up[i]) * s * (1.0f + x * (1.0f - s)));
+            dup[i] = STORE(y * x * s);
+        }
+    }
+}
+
+/* normalizers [N] = log sum exp of logits [N, V]; logprobs [N, K] of targets [N, K]. */
+EXPORT void NAME(target_logprobs)(int64_t N, int64_t V, int64_t K, const T *logits, const int64_t *targets, float *normalizers,
+                                  float *logprobs) {
+#pragma omp parallel for if (N * V > SPREAD)
+    for (int64_t n = 0; n < N; n++) {
+        const T *row = logits + n * V;
+        float best = -3e38f, sum = 0;
+#pragma omp simd reduction(max : best)
+        for (int64_t i = 0; i < V; i++) best = LOAD(row[i]) > best ? LOAD(row[i]) : best;
+#pragma omp simd reduction(+ : sum)
+        for (int64_t i = 0; i < V; i++) sum += fast_exp(LOAD(row[i]) - best);
+        normalizers[n] = best + logf(sum);
+        for (int64_t k = 0; k < K; k++) logprobs[n * K + k] = LOAD(row[targets[n * K + k]]) - normalizers[n];
+    }
+}
+
+/* logits [N, V] become d loss / d logits for slopes [N, K] = d loss / d logprob: sum_k slope_k (onehot(target_k) - softmax). */
+EXPORT void NAME(target_logprobs_backward)(int64_t N, int64_t V, int64_t K, T *logits, const int64_t *targets, const float *normalizers,
+                                           const float *slopes) {
+#pragma omp parallel for if (N * V > SPREAD)
+    for (int64_t n = 0; n < N; n++) {
+        T *row = logits + n * V;
+        float total = 0, exact[K];
+        for (int64_t k = 0; k < K; k++) total += slopes[n * K + k];
+        float norm = normalizers[n];
+        for (int64_t k = 0; k < K; k++) exact[k] = -total * fast_exp(LOAD(row[targets[n * K + k]]) - norm);
+#pragma omp simd
+        for (int64_t i = 0; i < V; i++) row[i] = STORE(-total * fast_exp(LOAD(row[i]) - norm));
+        for (int64_t k = 0; k < K; k++) { /* the same token may be a target twice */
+            float sum = exact[k];
+            for (int64_t j = 0; j < K; j++) sum += targets[n * K + j] == targets[n * K + k] ? slopes[n * K + j] : 0;
+            row[targets[n * K + k]] = STORE(sum);
+        }
+    }
+}
+
+/* y [N, sum of widths] += low-rank adapters' shares: rows firsts[c]..lasts[c] of x [N, in] have adapter owners[c], for each of the
+   chunks c. Adapter p: a[p] is [in, padded(parts * R)] or null, b[p] the parts' [R, padded(width)] one after the other, scaled; all float. */
+EXPORT void NAME(low_rank)(int64_t chunks, const int64_t *firsts, const int64_t *lasts, const int64_t *owners, int64_t in, int64_t parts,
+                           const int64_t *widths, const int64_t *ranks, const T *x, const float *const *a, const float *const *b, T *y) {
+    int64_t out = 0, widest = 0;
+    for (int64_t p = 0; p < parts; p++) {
+        out += widths[p];
+        widest = widths[p] > widest ? widths[p] : widest;
+    }
+#pragma omp parallel for schedule(dynamic, 1) if (chunks > 1)
+    for (int64_t c = 0; c < chunks; c++) {
+        if (!a[owners[c]]) continue;
+        int64_t rows = lasts[c] - firsts[c], R = ranks[owners[c]], all = padded(parts * R);
+        float *plain = zeros(rows * (in + all + padded(widest))), *low = plain + rows * in, *sum = low + rows * all;
+        const float *up = b[owners[c]];
+        NAME(gather)(rows, in, x + firsts[c] * in, in, 1, plain, in, 0);
+        multiply(rows, all, in, plain, in, 1, a[owners[c]], all, low, all, 0);
+        T *to = y + firsts[c] * out;
+        for (int64_t p = 0; p < parts; p++) {
+            int64_t wide = padded(widths[p]);
+            multiply(rows, wide, R, low + p * R, all, 1, up, wide, sum, wide, 0);
+            for (int64_t r = 0; r < rows; r++)
+                for (int64_t i = 0; i < widths[p]; i++) to[r * out + i] = STORE(LOAD(to[r * out + i]) + sum[r * wide + i]);
+            up += R * wide;
+            to += widths[p];
+        }
+        free(plain);
+    }
+}
+
+/* One token a row of logits [N, V]: the first whose running sum of exp(logit / temperature) exceeds draw times the whole, or the
+   likeliest where temperature is 0; and its logprob at temperature 1. */
+EXPORT void NAME(pick)(int64_t N, int64_t V, const T *logits, const float *temperatures, const float *draws, int64_t *tokens,
+                       float *logprobs) {
+#pragma omp parallel for schedule(dynamic, 1) if (N * V > SPREAD)
+    for (int64_t n = 0; n < N; n++) {
+        const T *row = logits + n * V;
+        float best = -3e38f, sum = 0, temperature = temperatures[n];
+#pragma omp simd reduction(max : best)
+        for (int64_t i = 0; i < V; i++) best = LOAD(row[i]) > best ? LOAD(row[i]) : best;
+#pragma omp simd reduction(+ : sum)
+        for (int64_t i = 0; i < V; i++) sum += fast_exp(LOAD(row[i]) - best);
+        int64_t chosen = 0;
+        if (temperature <= 0) {
+            while (chosen + 1 < V && LOAD(row[chosen]) < best) chosen++;
+        } else {
+            float *weights = zeros(V), inverse = 1.0f / temperature;
+#pragma omp simd
+            for (int64_t i = 0; i < V; i++) weights[i] = fast_exp((LOAD(row[i]) - best) * inverse);
+            double whole = 0, running = 0, blocks[V / 256 + 1];
+            for (int64_t first = 0, b = 0; first < V; first += 256, b++) { /* sums by block, so that the walk is short */
+                float part = 0;
+                int64_t last = first + 256 < V ? first + 256 : V;
+#pragma omp simd reduction(+ : part)
+                for (int64_t i = first; i < last; i++) part += weights[i];
+                whole += blocks[b] = part;
+            }
+            double wanted = draws[n] * whole;
+            int64_t b = 0;
+            while ((b + 1) * 256 < V && running + blocks[b] <= wanted) running += blocks[b++];
+            int64_t last_with_weight = b * 256;
+            for (chosen = b * 256; chosen < V; chosen++) {
+                running += weights[chosen];
+                if (weights[chosen] > 0) last_with_weight = chosen;
+                if (running > wanted) break;
+            }
+            if (chosen == V) chosen = last_with_weight; /* a draw that rounding lifts to the whole */
+            free(weights);
+        }
+        tokens[n] = chosen;
+        logprobs[n] = LOAD(row[chosen]) - best - logf(sum);
+    }
+}
+
+/* y [N, out] = x [N, in] W' + bias (if any); W packed in panels of 32 outputs, the last one filled up with zeros. */
+EXPORT void NAME(linear)(int64_t N, int64_t in, int64_t out, const T *x, const T *packed, const T *bias, T *y) {
+    int64_t panels = padded(out) / (2 * BLOCK), pairs = (panels + 1) / 2, chunks = (N + 8 * TILE - 1) / (8 * TILE);
+#pragma omp parallel for collapse(2) schedule(dynamic, 1) if (N * in * out > SPREAD)
+    for (int64_t chunk = 0; chunk < chunks; chunk++)
+        for (int64_t pair = 0; pair < pairs; pair++) {
+            int64_t first = chunk * 8 * TILE, rows = N - first < 8 * TILE ? N - first : 8 * TILE;
+            for (int64_t p = 2 * pair; p < 2 * pair + 2 && p < panels; p++) {
+                const T *panel = packed + p * 2 * BLOCK * in, *from = x + first * in;
+                int64_t start = p * 2 * BLOCK, width = out - start < 2 * BLOCK ? out - start : 2 * BLOCK;
+                float c[TILE * 2 * BLOCK];
+#define DO(R)                                                                                               \
+    {                                                                                                       \
+        NAME(panel)(R, in, from + m * in, panel, c);                                                        \
+        for (int r = 0; r < R; r++)                                                                         \
+            for (int64_t i = 0; i < width; i++)                                                             \
+                y[(first + m + r) * out + start + i] = STORE(c[r * 2 * BLOCK + i] + (bias ? LOAD(bias[start + i]) : 0)); \
+    }
+                TILES(rows, m, DO)
+#undef DO
+            }
+        }
+}
+
+/* All layers for N new tokens, as in run_layers with the cache's attention. x [N, H] is their embedding and is overwritten;
+   out [N, H] is the last norm's. layers is [count, 21] pointers: the packed qkv, o, gate_up and down; their biases or null; the
+   norms before attention and MLP, and of the heads or null; keys and values; the adapters' a, then b, for the four groups, each a
+   list by adapter, or null. scratch holds N * (3 H + qkv + 2 heads D + 3 M) floats. */
+EXPORT void NAME(run_layers)(int64_t N, int64_t count, int64_t H, int64_t heads, int64_t kv, int64_t D, int64_t M, float eps, float *x,
+                             void *const *layers, const float *last_norm, const float *cosine, const float *sine, const int64_t *positions,
+                             const int64_t *slots, const int32_t *tables, int64_t width, const int64_t *sequence, int64_t chunks,
+                             const int64_t *firsts, const int64_t *lasts, const int64_t *owners, const int64_t *ranks, float *scratch,
+                             T *out) {
+    int64_t all = (heads + 2 * kv) * D, mixed = heads * D;
+    int64_t widths[] = {heads * D, kv * D, kv * D, H, M, M, H};
+    float *q = scratch;
+    T *qkv = (T *)(q + N * mixed), *attended = qkv + N * all, *y = attended + N * mixed, *gate_up = y + N * H, *active = gate_up + 2 * N * M;
+#define LINEAR(GROUP, IN, OUT, PARTS, WIDTHS, FROM, TO)                                                                         \
+    NAME(linear)(N, IN, OUT, FROM, layer[GROUP], layer[4 + GROUP], TO);                                                        \
+    if (chunks && layer[13 + GROUP])                                                                                           \
+        NAME(low_rank)(chunks, firsts, lasts, owners, IN, PARTS, WIDTHS, ranks, FROM, layer[13 + GROUP], layer[17 + GROUP], TO);
+    for (int64_t l = 0; l < count; l++) {
+        void *const *layer = layers + l * 21;
+        NAME(add_norm)(N, H, x, l ? y : 0, layer[8], eps, x, out, 0);
+        LINEAR(0, H, all, 3, widths, out, qkv)
+        NAME(turn_into_cache)(N, heads, kv, D, qkv, layer[10], eps, cosine, sine, positions, slots, q, layer[11], layer[12]);
+        NAME(cached_attention)(N, heads, kv, D, q, layer[11], layer[12], tables, width, sequence, positions, attended);
+        LINEAR(1, mixed, H, 1, widths + 3, attended, y)
+        NAME(add_norm)(N, H, x, y, layer[9], eps, x, out, 0);
+        LINEAR(2, H, 2 * M, 2, widths + 4, out, gate_up)
+        NAME(swiglu)(N, M, gate_up, active);
+        LINEAR(3, M, H, 1, widths + 6, active, y)
+    }
+#undef LINEAR
+    NAME(add_norm)(N, H, x, y, last_norm, eps, x, out, 0);
+}
