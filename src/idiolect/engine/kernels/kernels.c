@@ -140,6 +140,12 @@ static inline __attribute__((always_inline)) void panel_bfloat16(const int R, in
 #endif
 }
 
+#ifdef __AVX512BF16__
+#define PANELS(T) 1
+#else
+#define PANELS(T) (sizeof(T) == sizeof(float)) /* products of bfloat16 are worth it only where the processor has them */
+#endif
+
 /* 1 if products of bfloat16 are faster here than of float. */
 EXPORT int kernels_bfloat16(void) {
 #ifdef __AVX512BF16__

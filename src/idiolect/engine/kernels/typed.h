@@ -259,89 +259,176 @@ EXPORT void NAME(turn_into_cache)(int64_t N, int64_t heads, int64_t kv, int64_t 
     }
 }
 
+/* scratch grown to count floats, with whatever was in it. */
+static inline float *NAME(room)(float *scratch, int64_t *held, int64_t count) {
+    if (count <= *held) return scratch;
+    free(scratch);
+    *held = 2 * count;
+    return zeros(*held);
+}
+
+/* One token over blocks of its sequence, seen places of them, for the group of heads that share keys g: q, out [group, D]. Worked
+   off block by block, so that keys and values come from far memory once. Returns scratch, which may have moved. */
+static float *NAME(attend_one)(int64_t group, int64_t kv, int64_t g, int64_t D, const float *q, const float *keys, const float *values,
+                               const int32_t *table, int64_t seen, T *out, float *scratch, int64_t *held) {
+    int64_t blocks = (seen + BLOCK - 1) / BLOCK, long_ = blocks * BLOCK, wide = padded(D);
+    float scale = 1.0f / sqrtf((float)D);
+    scratch = NAME(room)(scratch, held, group * (long_ + wide + 1));
+    float *mixed = scratch + group * long_, *inverse = mixed + group * wide;
+    for (int64_t b = 0; b < blocks; b++) {
+        const float *k = keys + ((int64_t)table[b] * kv + g) * D * BLOCK;
+        for (int64_t h = 0; h < group; h++) {
+            vec s0 = {0}, s1 = {0}, s2 = {0}, s3 = {0};
+            const float *own = q + h * D;
+            int64_t d = 0;
+            for (; d + 3 < D; d += 4) { /* four sums, so that no product waits for the last one */
+                s0 += own[d] * *(const vec *)(k + d * BLOCK);
+                s1 += own[d + 1] * *(const vec *)(k + (d + 1) * BLOCK);
+                s2 += own[d + 2] * *(const vec *)(k + (d + 2) * BLOCK);
+                s3 += own[d + 3] * *(const vec *)(k + (d + 3) * BLOCK);
+            }
+            for (; d < D; d++) s0 += own[d] * *(const vec *)(k + d * BLOCK);
+            *(vec *)(scratch + h * long_ + b * BLOCK) = ((s0 + s1) + (s2 + s3)) * scale;
+        }
+    }
+    for (int64_t h = 0; h < group; h++) {
+        float *row = scratch + h * long_, best = row[0], sum = 0;
+        /* Whole vectors only: places past the last weigh nothing. */
+        for (int64_t i = seen; i < long_; i++) row[i] = -3e38f;
+#pragma omp simd reduction(max : best)
+        for (int64_t i = 0; i < long_; i++) best = row[i] > best ? row[i] : best;
+#pragma omp simd reduction(+ : sum)
+        for (int64_t i = 0; i < long_; i++) sum += row[i] = fast_exp(row[i] - best);
+        inverse[h] = 1.0f / sum;
+    }
+    memset(mixed, 0, (size_t)(group * wide) * sizeof(float));
+    for (int64_t b = 0; b < blocks; b++) {
+        const float *v = values + ((int64_t)table[b] * kv + g) * BLOCK * D;
+        int64_t rows = seen - b * BLOCK < BLOCK ? seen - b * BLOCK : BLOCK;
+        for (int64_t h = 0; h < group; h++) {
+            const float *weight = scratch + h * long_ + b * BLOCK;
+            float *to = mixed + h * wide;
+            int64_t d = 0;
+            for (; d + 4 * BLOCK <= D; d += 4 * BLOCK) {
+                vec a0 = *(vec *)(to + d), a1 = *(vec *)(to + d + BLOCK);
+                vec a2 = *(vec *)(to + d + 2 * BLOCK), a3 = *(vec *)(to + d + 3 * BLOCK);
+                for (int64_t i = 0; i < rows; i++) {
+                    const float *from = v + i * D + d;
+                    a0 += weight[i] * *(const vec *)from;
+                    a1 += weight[i] * *(const vec *)(from + BLOCK);
+                    a2 += weight[i] * *(const vec *)(from + 2 * BLOCK);
+                    a3 += weight[i] * *(const vec *)(from + 3 * BLOCK);
+                }
+                *(vec *)(to + d) = a0;
+                *(vec *)(to + d + BLOCK) = a1;
+                *(vec *)(to + d + 2 * BLOCK) = a2;
+                *(vec *)(to + d + 3 * BLOCK) = a3;
+            }
+            for (int64_t i = 0; i < rows && d < D; i++)
+#pragma omp simd
+                for (int64_t j = d; j < D; j++) to[j] += weight[i] * v[i * D + j];
+        }
+    }
+    for (int64_t h = 0; h < group; h++)
+        for (int64_t d = 0; d < D; d++) out[h * D + d] = STORE(mixed[h * wide + d] * inverse[h]);
+    return scratch;
+}
+
+/* As attend_one for rows adjacent tokens of one sequence, the first of which sees before + 1 places; q and out rows are stride
+   apart. Keys and values are packed into panels once, and all rows multiplied with them in T. */
+static float *NAME(attend_many)(int64_t rows, int64_t stride, int64_t group, int64_t kv, int64_t g, int64_t D, const float *q,
+                                const float *keys, const float *values, const int32_t *table, int64_t before, T *out, float *scratch,
+                                int64_t *held) {
+    int64_t long_ = padded(before + rows), wide = padded(D);
+    float scale = 1.0f / sqrtf((float)D);
+    scratch = NAME(room)(scratch, held, long_ * (2 * wide + 2 * TILE) + TILE * (3 * wide + 1));
+    float *scores = scratch, *sums = scores + TILE * long_, *product = sums + TILE;
+    T *packed_keys = (T *)(product + TILE * wide), *packed_values = packed_keys + long_ * wide, *weights = packed_values + long_ * wide;
+    T *queries = weights + TILE * long_;
+    /* A float panel is [inner, 32], a bfloat16 one [inner / 2, 32, 2]. */
+    const int64_t P = sizeof(T) == 2 ? 2 : 1;
+    memset(packed_keys, 0, (size_t)(2 * long_ * wide) * sizeof(T));
+    for (int64_t first = 0; first < before + rows; first += BLOCK) {
+        const float *k = keys + ((int64_t)table[first / BLOCK] * kv + g) * D * BLOCK;
+        const float *v = values + ((int64_t)table[first / BLOCK] * kv + g) * BLOCK * D;
+        T *to = packed_keys + first / (2 * BLOCK) * D * 2 * BLOCK + first % (2 * BLOCK) * P;
+        for (int64_t d = 0; d < D; d++)
+            for (int64_t i = 0; i < BLOCK; i++) to[d / P * 2 * BLOCK * P + i * P + d % P] = STORE(k[d * BLOCK + i] * scale);
+        int64_t count = before + rows - first < BLOCK ? before + rows - first : BLOCK;
+        for (int64_t i = 0; i < count; i++)
+            for (int64_t d = 0; d < D; d++)
+                packed_values[d / (2 * BLOCK) * long_ * 2 * BLOCK + (first + i) / P * 2 * BLOCK * P + d % (2 * BLOCK) * P + (first + i) % P] =
+                    STORE(v[i * D + d]);
+    }
+    for (int64_t h = 0; h < group; h++)
+        for (int64_t start = 0; start < rows; start += TILE) {
+            int64_t own = rows - start < TILE ? rows - start : TILE, seen = padded(before + start + own);
+            for (int64_t r = 0; r < own; r++)
+                for (int64_t d = 0; d < D; d++) queries[r * D + d] = STORE(q[(start + r) * stride + h * D + d]);
+            for (int64_t n = 0; n < seen; n += 2 * BLOCK) {
+                float c[TILE * 2 * BLOCK];
+#define DO(R) NAME(panel)(R, D, queries + m * D, packed_keys + n * D, c + m * 2 * BLOCK);
+                TILES(own, m, DO)
+#undef DO
+                for (int64_t r = 0; r < own; r++) memcpy(scores + r * long_ + n, c + r * 2 * BLOCK, sizeof(float) * 2 * BLOCK);
+            }
+            for (int64_t r = 0; r < own; r++) {
+                float *row = scores + r * long_, best = row[0], sum = 0;
+                T *weight = weights + r * seen;
+                for (int64_t i = before + start + r + 1; i < seen; i++) row[i] = -3e38f;
+#pragma omp simd reduction(max : best)
+                for (int64_t i = 0; i < seen; i++) best = row[i] > best ? row[i] : best;
+#pragma omp simd reduction(+ : sum)
+                for (int64_t i = 0; i < seen; i++) {
+                    float x = fast_exp(row[i] - best);
+                    sum += x;
+                    weight[i] = STORE(x);
+                }
+                sums[r] = 1.0f / sum;
+            }
+            for (int64_t n = 0; n < wide; n += 2 * BLOCK) {
+#define DO(R) NAME(panel)(R, seen, weights + m * seen, packed_values + n * long_, product + m * 2 * BLOCK);
+                TILES(own, m, DO)
+#undef DO
+                for (int64_t r = 0; r < own; r++)
+                    for (int64_t i = 0; i < 2 * BLOCK && n + i < D; i++)
+                        out[(start + r) * stride + h * D + n + i] = STORE(product[r * 2 * BLOCK + i] * sums[r]);
+            }
+        }
+    return scratch;
+}
+
 /* Attention of each token over its sequence's cache blocks: token n sees places 0..positions[n] of tables[sequence[n]] [width].
-   q [N, heads, D] -> out [N, heads, D]. Softmax in float, scores scaled by 1 / sqrt(D). D is even. The heads that share keys are
-   worked off block by block, so that keys and values come from far memory once. */
+   q [N, heads, D] -> out [N, heads, D]. Softmax in float, scores scaled by 1 / sqrt(D). D is even. */
 EXPORT void NAME(cached_attention)(int64_t N, int64_t heads, int64_t kv, int64_t D, const float *q, const float *keys,
                                    const float *values, const int32_t *tables, int64_t width, const int64_t *sequence,
                                    const int64_t *positions, T *out) {
-    int64_t group = heads / kv, wide = padded(D);
-    float scale = 1.0f / sqrtf((float)D);
+    int64_t group = heads / kv, tasks = 0, *firsts = malloc((size_t)(N + 1) * sizeof(int64_t));
+    for (int64_t n = 0; n < N; n++) /* adjacent tokens of one sequence go together, up to a bound */
+        if (n == 0 || sequence[n] != sequence[n - 1] || positions[n] != positions[n - 1] + 1 || n - firsts[tasks - 1] == 8 * TILE)
+            firsts[tasks++] = n;
+    firsts[tasks] = N;
 #pragma omp parallel if (N * kv > 1)
     {
         float *scratch = 0;
         int64_t held = 0;
-#pragma omp for collapse(2) schedule(dynamic, 4)
-        for (int64_t n = 0; n < N; n++)
+#pragma omp for collapse(2) schedule(dynamic, 1)
+        for (int64_t t = 0; t < tasks; t++)
             for (int64_t g = 0; g < kv; g++) {
+                int64_t n = firsts[t], rows = firsts[t + 1] - n, start = (n * heads + g * group) * D;
                 const int32_t *table = tables + sequence[n] * width;
-                int64_t seen = positions[n] + 1, blocks = (seen + BLOCK - 1) / BLOCK, long_ = blocks * BLOCK;
-                if (group * (long_ + wide + 1) > held) {
-                    free(scratch);
-                    held = 2 * group * (long_ + wide + 1);
-                    scratch = zeros(held);
+                if (rows >= TILE / 2 && PANELS(T)) {
+                    scratch = NAME(attend_many)(rows, heads * D, group, kv, g, D, q + start, keys, values, table, positions[n], out + start,
+                                                scratch, &held);
+                    continue;
                 }
-                float *mixed = scratch + group * long_;
-                const float *query = q + (n * heads + g * group) * D;
-                for (int64_t b = 0; b < blocks; b++) {
-                    const float *k = keys + ((int64_t)table[b] * kv + g) * D * BLOCK;
-                    for (int64_t h = 0; h < group; h++) {
-                        vec s0 = {0}, s1 = {0}, s2 = {0}, s3 = {0};
-                        const float *own = query + h * D;
-                        int64_t d = 0;
-                        for (; d + 3 < D; d += 4) { /* four sums, so that no product waits for the last one */
-                            s0 += own[d] * *(const vec *)(k + d * BLOCK);
-                            s1 += own[d + 1] * *(const vec *)(k + (d + 1) * BLOCK);
-                            s2 += own[d + 2] * *(const vec *)(k + (d + 2) * BLOCK);
-                            s3 += own[d + 3] * *(const vec *)(k + (d + 3) * BLOCK);
-                        }
-                        for (; d < D; d++) s0 += own[d] * *(const vec *)(k + d * BLOCK);
-                        *(vec *)(scratch + h * long_ + b * BLOCK) = ((s0 + s1) + (s2 + s3)) * scale;
-                    }
-                }
-                for (int64_t h = 0; h < group; h++) {
-                    float *row = scratch + h * long_, best = row[0], sum = 0;
-                    /* Whole vectors only: places past the last weigh nothing. */
-                    for (int64_t i = seen; i < long_; i++) row[i] = -3e38f;
-#pragma omp simd reduction(max : best)
-                    for (int64_t i = 0; i < long_; i++) best = row[i] > best ? row[i] : best;
-#pragma omp simd reduction(+ : sum)
-                    for (int64_t i = 0; i < long_; i++) sum += row[i] = fast_exp(row[i] - best);
-                    mixed[group * wide + h] = 1.0f / sum;
-                }
-                memset(mixed, 0, (size_t)(group * wide) * sizeof(float));
-                for (int64_t b = 0; b < blocks; b++) {
-                    const float *v = values + ((int64_t)table[b] * kv + g) * BLOCK * D;
-                    int64_t rows = seen - b * BLOCK < BLOCK ? seen - b * BLOCK : BLOCK;
-                    for (int64_t h = 0; h < group; h++) {
-                        const float *weight = scratch + h * long_ + b * BLOCK;
-                        float *to = mixed + h * wide;
-                        int64_t d = 0;
-                        for (; d + 4 * BLOCK <= D; d += 4 * BLOCK) {
-                            vec a0 = *(vec *)(to + d), a1 = *(vec *)(to + d + BLOCK);
-                            vec a2 = *(vec *)(to + d + 2 * BLOCK), a3 = *(vec *)(to + d + 3 * BLOCK);
-                            for (int64_t i = 0; i < rows; i++) {
-                                const float *from = v + i * D + d;
-                                a0 += weight[i] * *(const vec *)from;
-                                a1 += weight[i] * *(const vec *)(from + BLOCK);
-                                a2 += weight[i] * *(const vec *)(from + 2 * BLOCK);
-                                a3 += weight[i] * *(const vec *)(from + 3 * BLOCK);
-                            }
-                            *(vec *)(to + d) = a0;
-                            *(vec *)(to + d + BLOCK) = a1;
-                            *(vec *)(to + d + 2 * BLOCK) = a2;
-                            *(vec *)(to + d + 3 * BLOCK) = a3;
-                        }
-                        for (int64_t i = 0; i < rows && d < D; i++)
-#pragma omp simd
-                            for (int64_t j = d; j < D; j++) to[j] += weight[i] * v[i * D + j];
-                    }
-                }
-                for (int64_t h = 0; h < group; h++)
-                    for (int64_t d = 0; d < D; d++) out[(n * heads + g * group + h) * D + d] = STORE(mixed[h * wide + d] * mixed[group * wide + h]);
+                for (int64_t r = 0; r < rows; r++, start += heads * D)
+                    scratch = NAME(attend_one)(group, kv, g, D, q + start, keys, values, table, positions[n] + r + 1, out + start, scratch,
+                                               &held);
             }
         free(scratch);
     }
+    free(firsts);
 }
 
 /* out [N, M] = silu(gate) * up of gate_up [N, 2 M]. */
@@ -507,18 +594,22 @@ EXPORT void NAME(linear)(int64_t N, int64_t in, int64_t out, const T *x, const T
         }
 }
 
-/* All layers for N new tokens, as in run_layers with the cache's attention. x [N, H] is their embedding and is overwritten;
-   out [N, H] is the last norm's. layers is [count, 21] pointers: the packed qkv, o, gate_up and down; their biases or null; the
-   norms before attention and MLP, and of the heads or null; keys and values; the adapters' a, then b, for the four groups, each a
-   list by adapter, or null. scratch holds N * (3 H + qkv + 2 heads D + 3 M) floats. */
+/* All layers for N new tokens, as in run_layers with the cache's attention. x [N, H] is their embedding and is overwritten. Past its
+   keys and values the last layer is computed for the W wanted tokens only (ascending), whose last norm's output is out's first W
+   rows; out has N. layers is [count, 21] pointers: the packed qkv, o, gate_up and down; their biases or null; the norms before
+   attention and MLP, and of the heads or null; keys and values; the adapters' a, then b, for the four groups, each a list by
+   adapter, or null. The chunks say which rows are whose, first for all tokens, then for the wanted ones.
+   scratch holds N * (3 H + 4 heads D + 2 kv D + 3 M + 4) floats. */
 EXPORT void NAME(run_layers)(int64_t N, int64_t count, int64_t H, int64_t heads, int64_t kv, int64_t D, int64_t M, float eps, float *x,
                              void *const *layers, const float *last_norm, const float *cosine, const float *sine, const int64_t *positions,
-                             const int64_t *slots, const int32_t *tables, int64_t width, const int64_t *sequence, int64_t chunks,
-                             const int64_t *firsts, const int64_t *lasts, const int64_t *owners, const int64_t *ranks, float *scratch,
-                             T *out) {
+                             const int64_t *slots, const int32_t *tables, int64_t width, const int64_t *sequence, int64_t W,
+                             const int64_t *wanted, int64_t chunks, const int64_t *firsts, const int64_t *lasts, const int64_t *owners,
+                             const int64_t *ranks, int64_t wanted_chunks, const int64_t *wanted_firsts, const int64_t *wanted_lasts,
+                             const int64_t *wanted_owners, float *scratch, T *out) {
     int64_t all = (heads + 2 * kv) * D, mixed = heads * D;
     int64_t widths[] = {heads * D, kv * D, kv * D, H, M, M, H};
-    float *q = scratch;
+    int64_t *wanted_positions = (int64_t *)scratch, *wanted_sequence = wanted_positions + N;
+    float *q = scratch + 4 * N;
     T *qkv = (T *)(q + N * mixed), *attended = qkv + N * all, *y = attended + N * mixed, *gate_up = y + N * H, *active = gate_up + 2 * N * M;
 #define LINEAR(GROUP, IN, OUT, PARTS, WIDTHS, FROM, TO)                                                                         \
     NAME(linear)(N, IN, OUT, FROM, layer[GROUP], layer[4 + GROUP], TO);                                                        \
@@ -529,6 +620,21 @@ EXPORT void NAME(run_layers)(int64_t N, int64_t count, int64_t H, int64_t heads,
         NAME(add_norm)(N, H, x, l ? y : 0, layer[8], eps, x, out, 0);
         LINEAR(0, H, all, 3, widths, out, qkv)
         NAME(turn_into_cache)(N, heads, kv, D, qkv, layer[10], eps, cosine, sine, positions, slots, q, layer[11], layer[12]);
+        if (l + 1 == count && W < N) {
+            for (int64_t w = 0; w < W; w++) {
+                memmove(x + w * H, x + wanted[w] * H, (size_t)H * sizeof(float));
+                memmove(q + w * mixed, q + wanted[w] * mixed, (size_t)mixed * sizeof(float));
+                wanted_positions[w] = positions[wanted[w]];
+                wanted_sequence[w] = sequence[wanted[w]];
+            }
+            N = W;
+            positions = wanted_positions;
+            sequence = wanted_sequence;
+            chunks = wanted_chunks;
+            firsts = wanted_firsts;
+            lasts = wanted_lasts;
+            owners = wanted_owners;
+        }
         NAME(cached_attention)(N, heads, kv, D, q, layer[11], layer[12], tables, width, sequence, positions, attended);
         LINEAR(1, mixed, H, 1, widths + 3, attended, y)
         NAME(add_norm)(N, H, x, y, layer[9], eps, x, out, 0);
