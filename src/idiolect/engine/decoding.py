@@ -15,7 +15,7 @@ import torch
 
 from idiolect.engine import kernels
 from idiolect.engine.cache import BlockCache
-from idiolect.engine.lora import HEAD, Place, Run, SnapshotLinears
+from idiolect.engine.lora import HEAD, FrozenAdapter, Place, Run, SnapshotLinears
 from idiolect.engine.transformer import GROUPS, Transformer, run_layers
 
 __all__ = ["Batch", "Decoder"]
@@ -49,7 +49,7 @@ class Decoder:
             self._weights = [[kernels.packed(layer.weights[group]) for group in GROUPS] for layer in model.layers]
             self._head = kernels.packed(model.head)
             self._scratch = torch.empty(0)
-            self._listed: tuple[object, SnapshotLinears, torch.Tensor] | None = None
+            self._listed: tuple[tuple[list[FrozenAdapter], int], SnapshotLinears, torch.Tensor] | None = None
 
     def hidden(self, batch: Batch) -> torch.Tensor:
         """Hidden states after the last norm, [N, H]; the tokens' keys and values are in the cache afterwards."""
@@ -63,7 +63,7 @@ class Decoder:
         linears = SnapshotLinears(model, batch.runs)
         x, out = torch.nn.functional.embedding(tokens, model.embedding).float(), torch.empty(count, a.hidden, dtype=model.dtype)
         mixed = a.heads * a.head_size
-        floats = count * (3 * a.hidden + 4 * mixed + 2 * a.kv_heads * a.head_size + 3 * a.mlp)
+        floats = count * (a.hidden + 4 * mixed + 2 * a.kv_heads * a.head_size + 3 * a.mlp)
         if self._scratch.numel() < floats:
             self._scratch = torch.empty(floats)
         slots = torch.from_numpy(self.cache.slots(batch.positions, batch.sequence, batch.tables))
@@ -88,7 +88,7 @@ class Decoder:
 
     def _pointers(self, linears: SnapshotLinears) -> torch.Tensor:
         """Where everything lies, as the kernels' ``run_layers`` wants it; listed anew when the adapters or the cache change."""
-        state = (linears.adapters, self.cache.keys[0].data_ptr())
+        state = (linears.adapters, self.cache.moved)
         if self._listed is None or self._listed[0] != state:
             rows = [self._layer(layer, linears) for layer in range(self.model.architecture.layers)]
             # The linears own the adapters' lists.
