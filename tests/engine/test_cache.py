@@ -15,7 +15,7 @@ MODEL = attending_model(1, 1, 2, qk_norm=False)
 # Few pieces of one block each, so that prompts often begin alike, and one that is part of the others.
 PIECES = [[0] * BLOCK, [1] * BLOCK, [0, 1] * (BLOCK // 2)]
 PROMPTS = st.builds(
-    lambda pieces, rest: sum((PIECES[piece] for piece in pieces), []) + [2] * rest,
+    lambda pieces, rest: [token for piece in pieces for token in PIECES[piece]] + [2] * rest,
     st.lists(st.integers(0, 2), max_size=4),
     st.integers(1, BLOCK),
 )
