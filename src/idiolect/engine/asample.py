@@ -24,6 +24,7 @@ __all__ = ["add_sampling"]
 
 PENDING_LIMIT = 10_000
 MAX_SAMPLES = 1024
+COLDEST = 1e-6
 MAX_TOP = 1000
 """Top-k logprobs, named tokens or draws for each token of a prompt."""
 
@@ -117,16 +118,18 @@ def _sample_job(engine: Engine, target: SamplingSession, asked: types.SampleRequ
         stop_strings = tuple(stop for stop in stops if isinstance(stop, str))
     room = architecture.context - len(prompt)
     seed = secrets.randbits(62) if params.seed is None else params.seed
+    # Colder than this nothing but the likeliest is ever drawn, and logits divided by it may overflow.
+    temperature = params.temperature if params.temperature >= COLDEST else 0.0
     alternatives = None
     if asked.prompt_alt_tokens_k:
         shape = (len(prompt) - 1, asked.prompt_alt_tokens_k)
-        alternatives = Alternatives(params.temperature, uniforms(seed, prompt, -1, shape[0] * shape[1]).reshape(shape))
+        alternatives = Alternatives(temperature, uniforms(seed, prompt, -1, shape[0] * shape[1]).reshape(shape))
     return SampleJob(
         prompt=prompt,
         adapter=engine.frozen(target),
         samples=asked.num_samples,
         max_tokens=room if params.max_tokens is None else min(room, params.max_tokens),
-        choice=Choice(params.temperature, min(params.top_k, architecture.vocabulary), params.top_p),
+        choice=Choice(temperature, min(params.top_k, architecture.vocabulary), params.top_p),
         seed=seed,
         stop_tokens=stop_tokens,
         stop_strings=stop_strings,

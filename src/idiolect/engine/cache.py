@@ -44,6 +44,8 @@ class BlockCache:
         self.model, self.limit = model, max(2, limit)
         self.keys: list[torch.Tensor] = []
         self.values: list[torch.Tensor] = []
+        self.moved = 0
+        """How often the keys and values have got another place in memory."""
         self.clear()
 
     @staticmethod
@@ -59,6 +61,7 @@ class BlockCache:
         self.keys = [torch.zeros(0, a.kv_heads, a.head_size, BLOCK, device=model.device, dtype=dtype) for _ in range(a.layers)]
         self.values = [torch.zeros(0, a.kv_heads, BLOCK, a.head_size, device=model.device, dtype=dtype) for _ in range(a.layers)]
         self.count = 0
+        self.moved += 1
         self._holders: list[int] = []
         self._identity: list[tuple[int, Key] | None] = []
         self._free: list[int] = []
@@ -98,16 +101,11 @@ class BlockCache:
     # Blocks
 
     def extend(self, table: Table, places: int) -> None:
-        """Give ``table`` room for ``places`` tokens. Raises ``Full``, leaving it as it was."""
+        """Give ``table`` room for ``places`` tokens. Raises ``Full``, leaving all as it was."""
         wanted = -(-places // BLOCK) - len(table.blocks)
-        taken: list[int] = []
-        try:
-            for _ in range(wanted):
-                taken.append(self._take())
-        except Full:
-            self._release(taken)
-            raise
-        table.blocks += taken
+        if wanted > self.available():
+            raise Full
+        table.blocks += [self._take() for _ in range(wanted)]
 
     def fork(self, table: Table, places: int) -> tuple[Table, tuple[int, int] | None]:
         """A table that shares the full blocks of the first ``places`` tokens; the copy that its begun block needs, if any."""
@@ -178,6 +176,7 @@ class BlockCache:
         self._holders += [0] * (count - self.count)
         self._identity += [None] * (count - self.count)
         self.count = count
+        self.moved += 1
 
     # Attention
 

@@ -15,7 +15,7 @@ import torch
 
 from idiolect.engine import kernels
 from idiolect.engine.cache import BlockCache
-from idiolect.engine.lora import HEAD, Place, Run, SnapshotLinears
+from idiolect.engine.lora import HEAD, FrozenAdapter, Place, Run, SnapshotLinears
 from idiolect.engine.transformer import GROUPS, Transformer, run_layers
 
 __all__ = ["Batch", "Decoder"]
@@ -28,7 +28,8 @@ PACKED_BYTES = 1 << 30
 class Batch:
     """N new tokens of some sequences, with their ``positions`` [N] int64, adapters' ``runs``, and where earlier tokens lie.
 
-    ``sequence`` [N] int64 names each token's row of ``tables`` [S, W] int32, the sequences' blocks.
+    ``sequence`` [N] int64 names each token's row of ``tables`` [S, B] int32, the sequences' blocks. The hidden states of the
+    tokens ``wanted`` [W], ascending, are asked for; ``wanted_runs`` are the adapters' runs among those.
     """
 
     tokens: np.ndarray
@@ -36,6 +37,8 @@ class Batch:
     sequence: np.ndarray
     tables: np.ndarray
     runs: Sequence[Run]
+    wanted: np.ndarray
+    wanted_runs: Sequence[Run]
 
 
 class Decoder:
@@ -49,21 +52,22 @@ class Decoder:
             self._weights = [[kernels.packed(layer.weights[group]) for group in GROUPS] for layer in model.layers]
             self._head = kernels.packed(model.head)
             self._scratch = torch.empty(0)
-            self._listed: tuple[object, SnapshotLinears, torch.Tensor] | None = None
+            self._listed: tuple[tuple[list[FrozenAdapter], int], SnapshotLinears, torch.Tensor] | None = None
 
     def hidden(self, batch: Batch) -> torch.Tensor:
-        """Hidden states after the last norm, [N, H]; the tokens' keys and values are in the cache afterwards."""
+        """The wanted tokens' hidden states after the last norm, [W, H]; all tokens' keys and values are in the cache afterwards."""
         model = self.model
         positions, tokens = (torch.from_numpy(part).to(model.device) for part in (batch.positions, batch.tokens))
         rotary = model.rotary(positions, int(batch.positions.max()) + 1)
         if not self.packed:
             attend = self.cache.attention(batch.positions, batch.sequence, batch.tables)
-            return run_layers(model, tokens, rotary, SnapshotLinears(model, batch.runs), attend)
+            hidden = run_layers(model, tokens, rotary, SnapshotLinears(model, batch.runs), attend)
+            return hidden[torch.from_numpy(batch.wanted).to(model.device)]
         a, count = model.architecture, len(tokens)
-        linears = SnapshotLinears(model, batch.runs)
+        linears, last = SnapshotLinears(model, batch.runs), SnapshotLinears(model, batch.wanted_runs)
         x, out = torch.nn.functional.embedding(tokens, model.embedding).float(), torch.empty(count, a.hidden, dtype=model.dtype)
         mixed = a.heads * a.head_size
-        floats = count * (3 * a.hidden + 4 * mixed + 2 * a.kv_heads * a.head_size + 3 * a.mlp)
+        floats = count * (4 + a.hidden + 3 * mixed + 2 * a.kv_heads * a.head_size + 3 * a.mlp)
         if self._scratch.numel() < floats:
             self._scratch = torch.empty(floats)
         slots = torch.from_numpy(self.cache.slots(batch.positions, batch.sequence, batch.tables))
@@ -72,8 +76,9 @@ class Decoder:
         angles = (rotary.cosines, rotary.sines, positions)
         places = (slots, tables, tables.shape[1], sequence)
         weights = (self._pointers(linears), model.norm)
-        kernels.call("run_layers", model.dtype, *shape, a.norm_eps, x, *weights, *angles, *places, *linears.chunks, self._scratch, out)
-        return out
+        rows = (len(batch.wanted), torch.from_numpy(batch.wanted), *linears.chunks, *last.chunks[:4])
+        kernels.call("run_layers", model.dtype, *shape, a.norm_eps, x, *weights, *angles, *places, *rows, self._scratch, out)
+        return out[: len(batch.wanted)]
 
     def logits(self, hidden: torch.Tensor, runs: Sequence[Run]) -> torch.Tensor:
         """[N, H] -> [N, V]."""
@@ -88,7 +93,7 @@ class Decoder:
 
     def _pointers(self, linears: SnapshotLinears) -> torch.Tensor:
         """Where everything lies, as the kernels' ``run_layers`` wants it; listed anew when the adapters or the cache change."""
-        state = (linears.adapters, self.cache.keys[0].data_ptr())
+        state = (linears.adapters, self.cache.moved)
         if self._listed is None or self._listed[0] != state:
             rows = [self._layer(layer, linears) for layer in range(self.model.architecture.layers)]
             # The linears own the adapters' lists.

@@ -86,5 +86,6 @@ def _inverse(weights: torch.Tensor, draws: torch.Tensor) -> torch.Tensor:
     total = running[:, -1].contiguous()
     found = torch.searchsorted(running, (draws * total).unsqueeze(1), right=True).squeeze(1)
     # A draw that rounding lifts to the whole sum falls behind the end: the last token with any weight is meant.
+    # Behind the end for good are only weights that are no numbers.
     last = torch.searchsorted(running, total.unsqueeze(1), right=False).squeeze(1)
-    return torch.minimum(found, last)
+    return torch.minimum(found, last).clamp_(max=weights.shape[1] - 1)

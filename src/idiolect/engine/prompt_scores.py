@@ -57,7 +57,7 @@ class Alternatives:
             total = running[:, -1:].contiguous()
             # A draw that rounding lifts to the whole sum falls behind the end: the last token with any weight is meant.
             found = torch.searchsorted(running, draws * total, right=True)
-            tokens = torch.minimum(found, torch.searchsorted(running, total, right=False))
+            tokens = torch.minimum(found, torch.searchsorted(running, total, right=False)).clamp_(max=logits.shape[1] - 1)
         else:
             tokens = logits.argmax(dim=-1, keepdim=True).expand(draws.shape)
         self.tokens[own] = tokens.cpu().numpy()

@@ -7,6 +7,7 @@ different adapters share the base model's matrix products.
 from __future__ import annotations
 
 import itertools
+import math
 import os
 from collections import deque
 from collections.abc import Callable, Sequence
@@ -109,6 +110,11 @@ class _Segment:
     def job(self) -> SampleJob:
         return self.rows[0].job
 
+    @property
+    def asked(self) -> int:
+        """How many of the last tokens' hidden states are needed."""
+        return len(self.job.prompt) - self.job.scored_from if self.job.prompt_values is None else 1
+
 
 class Sampler:
     """The running batch of one base model. A prompt and a token of a running sequence are both segments of a step's batch."""
@@ -132,22 +138,23 @@ class Sampler:
     @torch.inference_mode()
     def step(self) -> None:
         """One token for every running sequence, and the first for what is admitted. An error fails the jobs concerned only."""
-        admitted: list[_Segment] = []
+        concerned = [row.job for row in self.rows]
         try:
             running = self._running()
-            admitted = self._admit()
+            admitted = self._admit(concerned)
             if running or admitted:
                 self._advance(running, admitted)
         except Exception as error:
-            jobs = {id(row.job): row.job for row in [*self.rows, *self.paused, *(row for segment in admitted for row in segment.rows)]}
-            self.rows.clear()
-            self.paused.clear()
-            self.cache.clear()
-            self._slots = list(range(self.row_limit))[::-1]
-            for job in jobs.values():
-                job.cancelled = True
-                job.failed(error)
-            self.waiting = deque(job for job in self.waiting if not job.cancelled)
+            for job in concerned:
+                _refuse(job, error)
+            self._start_over()
+
+    def _start_over(self) -> None:
+        """Empty the cache, in which failed jobs may have left anything; the other sequences are computed anew."""
+        self.paused = deque(row for row in [*self.rows, *self.paused] if not row.job.cancelled)
+        self.rows.clear()
+        self.cache.clear()
+        self._slots = list(range(self.row_limit))[::-1]
 
     def _running(self) -> list[_Segment]:
         """The next token of each running sequence. Where no block is left, the newest sequences wait."""
@@ -156,16 +163,21 @@ class Sampler:
                 try:
                     self._grow(row, row.position + 1)
                 except Full:
-                    self._pause(max(self.rows, key=lambda other: other.job.number))
+                    self._make_room()
         return [_Segment([row], (row.next_token,), row.position) for row in self.rows]
 
-    def _pause(self, row: _Row) -> None:
-        if len(self.rows) == 1:
-            raise EngineError("one sequence alone needs more memory than the engine has for its keys and values")
-        self.rows.remove(row)
+    def _make_room(self) -> None:
+        newest = max(self.rows, key=lambda row: row.job.number)
+        self.rows.remove(newest)
+        self._give_back(newest)
+        if self.rows:
+            self.paused.appendleft(newest)
+        else:
+            _refuse(newest.job, EngineError("one sequence alone needs more memory than the engine has for its keys and values"))
+
+    def _give_back(self, row: _Row) -> None:
         self.cache.end(row.table)
         self._slots.append(row.slot)
-        self.paused.appendleft(row)
 
     def _grow(self, row: _Row, places: int) -> None:
         self.cache.extend(row.table, places)
@@ -177,8 +189,11 @@ class Sampler:
             self._tables = np.pad(self._tables, ((0, 0), (0, max(count, 2 * self._tables.shape[1]) - self._tables.shape[1])))
         self._tables[row.slot, :count] = row.table.blocks
 
-    def _admit(self) -> list[_Segment]:
-        """What fits now, in order of arrival: sequences that were paused, then jobs with as many of their samples as there is room."""
+    def _admit(self, concerned: list[SampleJob]) -> list[_Segment]:
+        """What fits now, in order of arrival: sequences that were paused, then jobs with as many of their samples as there is room.
+
+        ``concerned`` gets the jobs before anything is done for them.
+        """
         admitted: list[_Segment] = []
         # A block for each running sequence stays in reserve, so that what is admitted is not paused at once.
         spare, tokens = self.cache.available() - len(self.rows), 0
@@ -194,13 +209,10 @@ class Sampler:
             samples = min(samples, spare - blocks + 1)
             if samples < 1:
                 if not self.rows and not admitted:
-                    (self.paused if row else self.waiting).popleft()
-                    job.cancelled = True
-                    job.failed(
-                        EngineError(f"a prompt of {len(known)} tokens needs more memory than the engine has for its keys and values")
-                    )
+                    _refuse(job, EngineError(f"{len(known)} tokens need more memory than the engine has for their keys and values"))
                     continue
                 break
+            concerned.append(job)
             segment = self._segment(job, known, row, samples)
             if row:
                 self.paused.popleft()
@@ -223,7 +235,8 @@ class Sampler:
             row.table, row.slot = table, self._slots.pop()
             rows = [row]
         else:
-            job.cached = cached
+            if not job.results:
+                job.cached = cached
             rows = [self._row(job, table) for _ in range(samples)]
         self._list(rows[0])
         return _Segment(rows, known[cached:], cached)
@@ -245,19 +258,32 @@ class Sampler:
         positions = np.arange(len(tokens)) + np.repeat(np.array([segment.position for segment in segments]) - starts, lengths)
         sequence = np.repeat(np.array([segment.rows[0].slot for segment in segments]), lengths)
         adapters = [segment.job.adapter for segment in segments]
-        hidden = self.decoder.hidden(Batch(tokens, positions, sequence, self._tables, _runs(adapters, starts, stops)))
-        for segment, start, stop in zip(segments, starts, stops, strict=True):
+        # Of a prompt that is scored the states from the first scored token on, of every segment the last token's.
+        firsts = np.array([stop - segment.asked for segment, stop in zip(segments, stops.tolist(), strict=True)])
+        wanted = np.concatenate([np.arange(first, stop) for first, stop in zip(firsts, stops, strict=True)])
+        ends = np.cumsum(stops - firsts)
+        begins = ends - (stops - firsts)
+        runs, wanted_runs = _runs(adapters, starts, stops), _runs(adapters, begins, ends)
+        hidden = self.decoder.hidden(Batch(tokens, positions, sequence, self._tables, runs, wanted, wanted_runs))
+        for segment, begin, end in zip(segments, begins, ends, strict=True):
             if segment.job.prompt_values is None:
-                self._score_prompt(segment.job, hidden[start:stop], segment.position)
-        ends = hidden if len(tokens) == len(segments) else hidden[torch.from_numpy(stops - 1).to(hidden.device)]
+                self._score_prompt(segment.job, hidden[begin:end], len(segment.job.prompt) - segment.asked)
+        if len(hidden) > len(segments):
+            hidden = hidden[torch.from_numpy(ends - 1).to(hidden.device)]
         numbers = np.arange(len(segments))
-        logits = self.decoder.logits(ends, _runs(adapters, numbers, numbers + 1))
+        logits = self.decoder.logits(hidden, _runs(adapters, numbers, numbers + 1))
         if admitted:
             logits = logits[torch.tensor([n for n, segment in enumerate(segments) for _ in segment.rows], device=logits.device)]
             self._share(admitted)
         rows = [row for segment in segments for row in segment.rows]
         self._choose(logits, rows)
+        broken = [row.job for row in rows if not math.isfinite(row.result.logprobs[-1])]
+        for job in broken:
+            hint = "The adapter has diverged: sample from an earlier checkpoint, or train with a lower learning rate"
+            _refuse(job, EngineError("the model's logits are not finite", hint=hint))
         self.rows = self._still_running(rows)
+        if broken:
+            self._start_over()
 
     def _share(self, admitted: list[_Segment]) -> None:
         """Give each sample of a prompt its own table, which shares the prompt's full blocks."""
@@ -324,16 +350,33 @@ class Sampler:
         """Rows without those that have ended, whose blocks and slots are given back."""
         kept = []
         for row in rows:
-            row.result.stopped = _stops(row)
-            if not (row.result.stopped or row.job.cancelled or len(row.result.tokens) >= row.job.max_tokens):
+            try:
+                running = not (row.job.cancelled or self._ended(row))
+            except Exception as error:
+                # What decodes and what answers are the job's own.
+                _refuse(row.job, error)
+                running = False
+            if running:
                 kept.append(row)
-                continue
-            self.cache.end(row.table)
-            self._slots.append(row.slot)
-            row.job.ended += 1
-            if row.job.ended == row.job.samples and not row.job.cancelled:
-                row.job.done(row.job)
+            else:
+                self._give_back(row)
         return kept
+
+    @staticmethod
+    def _ended(row: _Row) -> bool:
+        job, result = row.job, row.result
+        result.stopped = _stops(row)
+        ended = result.stopped or len(result.tokens) >= job.max_tokens
+        job.ended += ended
+        if ended and job.ended == job.samples:
+            job.done(job)
+        return ended
+
+
+def _refuse(job: SampleJob, error: Exception) -> None:
+    if not job.cancelled:
+        job.cancelled = True
+        job.failed(error)
 
 
 def _stops(row: _Row) -> bool:

@@ -2,7 +2,7 @@
 
 The library is compiled when the package is installed. Where no compiler was there, or this processor is not the one that it was
 compiled for, ``available`` is False and ``operations`` and ``cache`` say the same in torch. docs/LOG.md has the measurement that it
-stands on.
+stands on. The environment's IDIOLECT_KERNELS is 0 for torch alone, or the path of another build of the library.
 """
 
 from __future__ import annotations
@@ -28,9 +28,10 @@ _SUFFIX = {torch.float32: "_float32", torch.bfloat16: "_bfloat16"}
 
 @cache
 def _library() -> ctypes.CDLL | None:
-    if os.environ.get("IDIOLECT_KERNELS") == "0":
+    chosen = os.environ.get("IDIOLECT_KERNELS")
+    if chosen == "0":
         return None
-    for path in Path(__file__).parent.glob("_native*.so"):
+    for path in [Path(chosen)] if chosen else Path(__file__).parent.glob("_native*.so"):
         try:
             # torch has loaded its OpenMP by now; the library's own need of one is met by it, so both share their threads.
             library = ctypes.CDLL(str(path))

@@ -159,18 +159,33 @@ EXPORT int kernels_bfloat16(void) {
 EXPORT int kernels_supported(void) {
 #if defined(__x86_64__)
     __builtin_cpu_init();
+#define HAS(feature) \
+    if (!__builtin_cpu_supports(feature)) return 0;
+#ifdef __FMA__
+    HAS("fma")
+#endif
+#ifdef __BMI2__
+    HAS("bmi2")
+#endif
 #ifdef __AVX2__
-    if (!__builtin_cpu_supports("avx2")) return 0;
+    HAS("avx2")
 #endif
 #ifdef __AVX512F__
-    if (!__builtin_cpu_supports("avx512f")) return 0;
+    HAS("avx512f")
+#endif
+#ifdef __AVX512VL__
+    HAS("avx512vl")
 #endif
 #ifdef __AVX512VBMI2__
-    if (!__builtin_cpu_supports("avx512vbmi2")) return 0;
+    HAS("avx512vbmi2")
 #endif
 #ifdef __AVX512BF16__
-    if (!__builtin_cpu_supports("avx512bf16")) return 0;
+    HAS("avx512bf16")
 #endif
+#ifdef __AVX512FP16__
+    HAS("avx512fp16")
+#endif
+#undef HAS
 #endif
     return 1;
 }

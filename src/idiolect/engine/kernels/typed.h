@@ -482,7 +482,7 @@ EXPORT void NAME(target_logprobs_backward)(int64_t N, int64_t V, int64_t K, T *l
 #pragma omp parallel for if (N * V > SPREAD)
     for (int64_t n = 0; n < N; n++) {
         T *row = logits + n * V;
-        float total = 0, exact[K];
+        float total = 0, *exact = zeros(K);
         for (int64_t k = 0; k < K; k++) total += slopes[n * K + k];
         float norm = normalizers[n];
         for (int64_t k = 0; k < K; k++) exact[k] = -total * fast_exp(LOAD(row[targets[n * K + k]]) - norm);
@@ -493,6 +493,7 @@ EXPORT void NAME(target_logprobs_backward)(int64_t N, int64_t V, int64_t K, T *l
             for (int64_t j = 0; j < K; j++) sum += targets[n * K + j] == targets[n * K + k] ? slopes[n * K + j] : 0;
             row[targets[n * K + k]] = STORE(sum);
         }
+        free(exact);
     }
 }
 
@@ -599,7 +600,7 @@ EXPORT void NAME(linear)(int64_t N, int64_t in, int64_t out, const T *x, const T
    rows; out has N. layers is [count, 21] pointers: the packed qkv, o, gate_up and down; their biases or null; the norms before
    attention and MLP, and of the heads or null; keys and values; the adapters' a, then b, for the four groups, each a list by
    adapter, or null. The chunks say which rows are whose, first for all tokens, then for the wanted ones.
-   scratch holds N * (3 H + 4 heads D + 2 kv D + 3 M + 4) floats. */
+   scratch holds N * (4 + H + qkv + 2 heads D + 3 M) floats. */
 EXPORT void NAME(run_layers)(int64_t N, int64_t count, int64_t H, int64_t heads, int64_t kv, int64_t D, int64_t M, float eps, float *x,
                              void *const *layers, const float *last_norm, const float *cosine, const float *sine, const int64_t *positions,
                              const int64_t *slots, const int32_t *tables, int64_t width, const int64_t *sequence, int64_t W,
