@@ -1,0 +1,268 @@
+"""The local engine against transformers and peft, side by side in one run: ``python -m benchmarks.engine``.
+
+Ours is measured as its users meet it, through the SDK over HTTP. The two alternate; a ratio is theirs to ours, above 1 where ours is
+faster, its interval the smallest and largest of the pairs. Each side runs in the number format that is fastest for it here.
+Writes ``benchmarks/results/engine.json`` and prints a table.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import random
+import re
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+import numpy as np
+import tinker
+import torch
+from tinker import types
+
+from benchmarks.bounds import decode_bound, train_bound
+from benchmarks.peers import Peer
+from idiolect.engine import kernels
+from idiolect.settings import pocket_model
+from idiolect.workspace import write_json
+
+RESULTS = Path(__file__).parent / "results"
+RANK = 32
+BATCH, LENGTH = 8, 256
+PROMPTS, SAMPLES, NEW = 8, 4, 128
+PROMPT_LENGTH = 64
+RUBRIC, REQUEST, DRAFT = 400, 60, 120
+"""Tokens of a judge's prompt: the rubric, common to all; the request, common to both orders of a pair; and each of two drafts."""
+
+Figure = dict[str, float]
+
+
+class Ours:
+    """An engine process that serves one model, and the SDK's clients to it."""
+
+    def __init__(self, folder: str, dtype: str, state: Path) -> None:
+        began = time.perf_counter()
+        command = [sys.executable, "-m", "idiolect.engine", "--model", folder, "--dtype", dtype, "--state", str(state)]
+        environment = {**os.environ, "IDIOLECT_ENGINE_TOKEN": "tml-benchmark"}
+        self.process = subprocess.Popen([*command, "--parent", str(os.getpid())], stdout=subprocess.PIPE, text=True, env=environment)
+        assert self.process.stdout is not None
+        found = re.search(r"http\S+", self.process.stdout.readline())
+        assert found is not None, "the engine did not start"
+        self.ready = time.perf_counter() - began
+        self.folder = folder
+        self.client = tinker.ServiceClient(base_url=found[0], api_key="tml-benchmark").__enter__()
+        self.base = self.client.create_sampling_client(base_model=folder)
+        self.training = self.client.create_lora_training_client(folder, rank=RANK, train_unembed=False)
+
+    def step(self, rows: list[list[int]]) -> None:
+        data = [
+            types.Datum(
+                model_input=types.ModelInput.from_ints(row[:-1]),
+                loss_fn_inputs={"target_tokens": np.array(row[1:]), "weights": np.ones(len(row) - 1, dtype=np.float32)},
+            )
+            for row in rows
+        ]
+        done = self.training.forward_backward(data, "cross_entropy")
+        self.training.optim_step(types.AdamParams(learning_rate=1e-4)).result()
+        done.result()
+
+    def sample(self, prompts: list[list[int]], samples: int, tokens: int, client: tinker.SamplingClient | None = None) -> list[float]:
+        """Sample, all requests at once; the seconds after which each was answered."""
+        params = types.SamplingParams(max_tokens=tokens, temperature=1.0, stop=[])
+        began = time.perf_counter()
+        waiting = [(client or self.base).sample(types.ModelInput.from_ints(prompt), samples, params) for prompt in prompts]
+        answered = []
+        for one in waiting:
+            assert all(len(sequence.tokens) == tokens for sequence in one.result().sequences)
+            answered.append(time.perf_counter() - began)
+        return answered
+
+    def judge(self, prompts: list[list[int]]) -> None:
+        params = types.SamplingParams(max_tokens=1, temperature=0.0, stop=[])
+        for one in [self.base.sample(types.ModelInput.from_ints(p), 1, params, topk_sample_logprobs=5) for p in prompts]:
+            one.result()
+
+    def close(self) -> None:
+        self.client.__exit__(None, None, None)
+        self.process.terminate()
+        self.process.wait()
+
+
+@contextmanager
+def _engines(folder: str) -> Iterator[dict[str, Ours]]:
+    with tempfile.TemporaryDirectory() as state:
+        names = ["float32"] + (["bfloat16"] if kernels.available() and kernels.fast(torch.bfloat16) else [])
+        running = {name: Ours(folder, name, Path(state) / name) for name in names}
+        try:
+            yield running
+        finally:
+            for one in running.values():
+                one.close()
+
+
+def _timed(work: Callable[[], object]) -> float:
+    began = time.perf_counter()
+    work()
+    return time.perf_counter() - began
+
+
+def _figure(ratios: list[float], **more: float | str) -> dict[str, Any]:
+    return {"ratio": round(median(ratios), 3), "low": round(min(ratios), 3), "high": round(max(ratios), 3), **more}
+
+
+def _against(ours: dict[str, Callable[[], object]], theirs: dict[str, Callable[[], object]], count: int) -> dict[str, Any]:
+    """Ratios theirs / ours of ``count`` alternating pairs, each side in the format that was fastest in a first pair of tries."""
+    best: list[str] = []
+    for side in (ours, theirs):
+        tried = {name: min(_timed(work) for _ in range(2)) for name, work in side.items()}
+        best.append(min(tried, key=tried.__getitem__))
+    pairs = [(_timed(ours[best[0]]), _timed(theirs[best[1]])) for _ in range(count)]
+    taken = {"ours_s": median(pair[0] for pair in pairs), "theirs_s": median(pair[1] for pair in pairs)}
+    return _figure([pair[1] / pair[0] for pair in pairs], **{name: round(value, 4) for name, value in taken.items()},
+                   ours_dtype=best[0], theirs_dtype=best[1])  # fmt: skip
+
+
+def _rows(rng: random.Random, count: int, length: int) -> list[list[int]]:
+    return [[rng.randrange(10, 2000) for _ in range(length)] for _ in range(count)]
+
+
+def _judgements(rng: random.Random, pairs: int) -> list[list[int]]:
+    """Both orders of ``pairs`` pairs under a rubric that no earlier call has seen."""
+    (rubric,) = _rows(rng, 1, RUBRIC)
+    prompts = []
+    for _ in range(pairs):
+        (request,), (first, second) = _rows(rng, 1, REQUEST), _rows(rng, 2, DRAFT)
+        prompts += [[*rubric, *request, *first, *second], [*rubric, *request, *second, *first]]
+    return prompts
+
+
+def _new_shapes(ours: Ours, rng: random.Random, count: int) -> dict[str, Any]:
+    """The first step of a shape never seen before against later ones of the same shape."""
+    ratios = []
+    for number in range(count):
+        rows = _rows(rng, 3 + number, 150 + 13 * number)
+        first = _timed(lambda rows=rows: ours.step(rows))
+        ratios.append(first / median(_timed(lambda rows=rows: ours.step(rows)) for _ in range(5)))
+    return _figure(ratios)
+
+
+def _load(ours: Ours, rng: random.Random, tokens: int) -> dict[str, Any]:
+    """Tokens a second and latency against concurrent samplers of one adapter, and against adapters with two samplers each."""
+    found: dict[str, Any] = {"samplers": {}, "adapters": {}}
+    client = ours.training.save_weights_and_get_sampling_client()
+
+    def measured(asked: Callable[[], list[float]], sequences: int) -> Figure:
+        asked()
+        runs = [asked() for _ in range(3)]
+        seconds = median(max(run) for run in runs)
+        return {"tokens_per_second": round(sequences * tokens / seconds, 1), "latency_s": round(median(median(run) for run in runs), 3)}
+
+    for samplers in (1, 4, 16, 64):
+        found["samplers"][samplers] = measured(lambda n=samplers: ours.sample(_rows(rng, n, PROMPT_LENGTH), 1, tokens, client), samplers)
+    clients = []
+    for number in range(32):
+        other = ours.client.create_lora_training_client(ours.folder, rank=RANK, seed=number, train_unembed=False)
+        clients.append(other.save_weights_and_get_sampling_client())
+    params = types.SamplingParams(max_tokens=tokens, temperature=1.0, stop=[])
+
+    def adapters(count: int) -> list[float]:
+        began = time.perf_counter()
+        waiting = [client.sample(types.ModelInput.from_ints(_rows(rng, 1, PROMPT_LENGTH)[0]), 2, params) for client in clients[:count]]
+        answered = []
+        for one in waiting:
+            one.result()
+            answered.append(time.perf_counter() - began)
+        return answered
+
+    for count in (1, 8, 32):
+        found["adapters"][count] = measured(lambda n=count: adapters(n), 2 * count)
+    return found
+
+
+def measure(folder: str, count: int, judged: int) -> dict[str, Any]:
+    """All figures of a model folder; ``judged`` is the number of pairs in a judge's pass."""
+    rng = random.Random(0)
+    dtypes = {"float32": torch.float32, "bfloat16": torch.bfloat16}
+    figures: dict[str, Any] = {}
+    with _engines(folder) as running:
+        peers = {name: Peer(folder, dtype, RANK) for name, dtype in dtypes.items()}
+        rows, prompts = _rows(rng, BATCH, LENGTH), _rows(rng, PROMPTS, PROMPT_LENGTH)
+        figures["lora_step_vs_peft"] = step = _against(
+            {name: lambda one=one: one.step(rows) for name, one in running.items()},
+            {name: lambda one=one: one.step(rows) for name, one in peers.items()},
+            2 * count,
+        )  # fmt: skip
+        figures["sample_vs_transformers"] = sampled = _against(
+            {name: lambda one=one: one.sample(prompts, SAMPLES, NEW) for name, one in running.items()},
+            {name: lambda one=one: one.sample(prompts, SAMPLES, NEW) for name, one in peers.items()},
+            count,
+        )  # fmt: skip
+        # New prompts each time: only what the engine can share within one pass counts.
+        figures["judge_vs_transformers"] = _against(
+            {name: lambda one=one: one.judge(_judgements(rng, judged)) for name, one in running.items()},
+            {name: lambda one=one: one.judge(_judgements(rng, judged)) for name, one in peers.items()},
+            count,
+        ) | {"pairs": judged}  # fmt: skip
+        figures["new_shape_vs_warm"] = _new_shapes(running[step["ours_dtype"]], rng, count)
+        trained, decoded = dtypes[step["ours_dtype"]], dtypes[sampled["ours_dtype"]]
+        shares = [train_bound(folder, trained, BATCH, LENGTH, RANK) / step["ours_s"] for _ in range(count)]
+        figures["train_share_of_matmul"] = _figure(shares)
+        step_seconds = sampled["ours_s"] / NEW
+        bounds = [decode_bound(folder, decoded, PROMPTS * SAMPLES, PROMPT_LENGTH + NEW / 2) for _ in range(count)]
+        figures["decode_share_of_bound"] = _figure([bound / step_seconds for bound in bounds])
+        figures["load"] = _load(running[sampled["ours_dtype"]], rng, 64)
+    with tempfile.TemporaryDirectory() as state:
+        ready = []
+        for number in range(count):
+            one = Ours(folder, "float32", Path(state) / str(number))
+            ready.append(one.ready)
+            one.close()
+    figures["ready_s"] = _figure(ready)
+    return figures
+
+
+def random_llama(folder: Path) -> str:
+    """A random model of SmolLM-135M's shape, with the pocket model's tokenizer."""
+    import shutil
+
+    from transformers import LlamaConfig, LlamaForCausalLM
+
+    torch.manual_seed(0)
+    shape = LlamaConfig(
+        vocab_size=49152, hidden_size=576, intermediate_size=1536, num_hidden_layers=30, num_attention_heads=9,
+        num_key_value_heads=3, max_position_embeddings=2048, tie_word_embeddings=True, eos_token_id=2, bos_token_id=1,
+    )  # fmt: skip
+    LlamaForCausalLM(shape).save_pretrained(folder)
+    for name in ("tokenizer.json", "tokenizer_config.json"):
+        shutil.copy(Path(pocket_model()) / name, folder / name)
+    return str(folder)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, prog="python -m benchmarks.engine")
+    parser.add_argument("--count", type=int, default=5, help="pairs of runs of each figure")
+    parser.add_argument("--only", choices=("pocket", "llama_135m"))
+    parser.add_argument("--out", type=Path, default=RESULTS / "engine.json")
+    options = parser.parse_args()
+    os.environ["TINKER_TELEMETRY"] = "0"
+    torch.set_num_threads(os.cpu_count() or 1)
+    found: dict[str, Any] = {"threads": torch.get_num_threads(), "torch": torch.__version__, "kernels": kernels.available()}
+    with tempfile.TemporaryDirectory() as state:
+        if options.only != "llama_135m":
+            found["pocket"] = measure(pocket_model(), options.count, 64)
+        if options.only != "pocket":
+            found["llama_135m"] = measure(random_llama(Path(state) / "llama"), options.count, 8)
+    write_json(options.out, found)
+    for model in ("pocket", "llama_135m"):
+        for name, figure in found.get(model, {}).items():
+            print(f"{model:11} {name:24} {figure}")
+
+
+if __name__ == "__main__":
+    main()
