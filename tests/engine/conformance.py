@@ -1,4 +1,4 @@
-"""The list of endpoints and options in ``docs/engine.md``, read off the tests' markers.
+"""The lists in ``docs/engine.md``: the command's options, and the endpoints and options that the tests' markers name.
 
 A test says what it holds the engine to with one line, ``@pytest.mark.conformance("asample: top_k")``: an endpoint below
 ``/api/v1/``, with its method before it unless that is POST, and after a colon the option, loss or behaviour. One marker may name
@@ -8,17 +8,19 @@ several. ``python tests/engine/conformance.py`` writes the page anew; ``test_con
 from __future__ import annotations
 
 import ast
+import inspect
 import re
 from collections.abc import Iterator
 from pathlib import Path
+from typing import get_type_hints
 
 import tinker
 
+from idiolect.cli.engine import engine
 from idiolect.engine.app import make_app
 
 FOLDER = Path(__file__).parent
 PAGE = FOLDER.parent.parent / "docs" / "engine.md"
-START, END = "<!-- conformance: written by tests/engine/conformance.py -->", "<!-- conformance: end -->"
 
 
 def claims() -> dict[tuple[str, str], list[str]]:
@@ -58,22 +60,34 @@ def of_the_sdk() -> set[str]:
     return {shape(path) for path in named}
 
 
-def table() -> str:
-    answered = {shape(route).split()[-1] for route in routes()}
+def options() -> str:
+    """The options of ``idiolect engine`` as its help has them."""
+    lines = ["| option | default | |", "|---|---|---|"]
+    hints = get_type_hints(engine, include_extras=True)
+    for name, parameter in inspect.signature(engine).parameters.items():
+        default = "" if parameter.default in (inspect.Parameter.empty, None) else f"`{parameter.default}`"
+        lines.append(f"| `--{name.replace('_', '-')}` | {default} | {hints[name].__metadata__[0].help} |")
+    return "\n".join(lines)
+
+
+def conformance() -> str:
     lines = ["| endpoint | what is held | by |", "|---|---|---|"]
     for (endpoint, option), tests in claims().items():
         method, _, path = endpoint.rpartition(" ")
         links = ", ".join(f"[{name}](../tests/engine/{file})" for file, name in (test.split("::") for test in tests))
         lines.append(f"| {method or 'POST'} `{path}` | {option} | {links} |")
     # A checkpoint's id has a slash in it, so its part of a path is two parts here.
-    single = {path.replace("checkpoints/{}/{}", "checkpoints/{}") for path in answered}
-    missing = ", ".join(f"`{path}`" for path in sorted(of_the_sdk() - single))
+    answered = {shape(route).split()[-1].replace("checkpoints/{}/{}", "checkpoints/{}") for route in routes()}
+    missing = ", ".join(f"`{path}`" for path in sorted(of_the_sdk() - answered))
     return "\n".join([*lines, "", f"The SDK can also call these, which the engine answers with 404: {missing}."])
 
 
 def rendered(page: str) -> str:
-    before, rest = page.split(START)
-    return f"{before}{START}\n\n{table()}\n\n{END}{rest.split(END)[1]}"
+    for name, text in (("options", options()), ("conformance", conformance())):
+        start, end = f"<!-- {name}: written by tests/engine/conformance.py -->", f"<!-- {name}: end -->"
+        before, rest = page.split(start)
+        page = f"{before}{start}\n\n{text}\n\n{end}{rest.split(end)[1]}"
+    return page
 
 
 if __name__ == "__main__":

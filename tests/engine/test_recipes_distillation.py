@@ -15,6 +15,7 @@ from running_engine import RunningEngine
 pytestmark = IGNORED
 
 
+@pytest.mark.conformance("forward_backward: targets of two dimensions", "asample: topk_prompt_logprobs")
 @pytest.mark.parametrize("reverse", [False, True], ids=["forward", "reverse"])
 def test_sdft(recipe_engine: RunningEngine, recipe_place: Path, reverse: bool) -> None:
     run_recipe(

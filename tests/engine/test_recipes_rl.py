@@ -52,9 +52,9 @@ def check(folder: Path) -> None:
     assert max(column(folder, "env/all/by_group/frac_mixed")) > 0
     assert max(column(folder, "grad_norm")) > 0
     assert abs(column(folder, "optim/kl_sample_train_v1")[0]) < 1e-3
-    print("SEE", column(folder, "grad_norm"), column(folder, "env/all/reward/total"), column(folder, "optim/kl_sample_train_v1"))
 
 
+@pytest.mark.conformance("forward_backward: importance_sampling")
 def test_rl_basic(recipe_engine: RunningEngine, recipe_place: Path, drawing: dict[str, str]) -> None:
     run_recipe(
         "rl_basic", model_name=POLICY, log_path=recipe_place / "run", learning_rate=5e-4, load_checkpoint_path=drawing["state_path"],
@@ -75,11 +75,11 @@ def test_rl_loop_goes_on_from_a_checkpoint(recipe_engine: RunningEngine, recipe_
         save_every=2, base_url=recipe_engine.url,
     )  # fmt: skip
     rewards = column(recipe_place / "run", "reward/total")
-    print("SEE", rewards)
     assert len(rewards) == 4
-    assert max(rewards) > 0
+    assert max(rewards[1:]) > rewards[0]
 
 
+@pytest.mark.conformance("forward_backward: ppo")
 @pytest.mark.parametrize(
     "options",
     [

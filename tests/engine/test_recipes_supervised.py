@@ -39,6 +39,7 @@ def test_sl_basic(recipe_engine: RunningEngine, recipe_place: Path) -> None:
     assert answer(recipe_engine, final["sampler_path"], "Send a reply to ann.").startswith("Dear Ann")
 
 
+@pytest.mark.conformance("load_weights: a new model from a checkpoint")
 def test_sl_loop_resumes_from_its_checkpoint(recipe_engine: RunningEngine, recipe_place: Path) -> None:
     options = {"model_name": POLICY, "log_path": recipe_place / "run", "learning_rate": 1e-2, "lora_rank": 8}
     options |= {"batch_size": 8, "max_length": 256, "base_url": recipe_engine.url}
