@@ -31,7 +31,7 @@ def test_dpo(recipe_engine: RunningEngine, recipe_place: Path) -> None:
 def test_shorter(recipe_engine: RunningEngine, recipe_place: Path) -> None:
     run_recipe(
         "preference.shorter.train", model_name=POLICY, renderer_name="qwen3_instruct", log_path=recipe_place / "run", learning_rate=3e-3,
-        batch_size=4, group_size=4, max_tokens=40, max_steps=7, eval_every=0,
+        batch_size=4, group_size=4, max_tokens=40, max_steps=6, eval_every=0,
     )  # fmt: skip
     lengths = column(recipe_place / "run", "env/all/ac_tokens_per_turn")
     assert min(lengths[3:]) < lengths[0]
@@ -41,12 +41,12 @@ def test_shorter(recipe_engine: RunningEngine, recipe_place: Path) -> None:
 def test_rlhf_pipeline(recipe_engine: RunningEngine, recipe_place: Path) -> None:
     run_recipe(
         "preference.rlhf.rlhf_pipeline", base_model=POLICY, short_name="pocket", lora_rank=8, batch_size=4, max_length=1024,
-        sft_learning_rate=5e-3, rm_learning_rate=3e-3, rl_learning_rate=1e-3, rl_max_tokens=24, max_steps=6, save_every=0, eval_every=5,
+        sft_learning_rate=5e-3, rm_learning_rate=3e-3, rl_learning_rate=1e-3, rl_max_tokens=24, max_steps=5, save_every=0, eval_every=5,
     )  # fmt: skip
     folder = recipe_place / "rlhf-pocket"
     for stage in ("sft", "rm"):
         losses = column(folder / stage, "train_mean_nll")
         assert min(losses) < 0.7 * losses[0]
-    assert len(column(folder / "rl", "win_rate")) == 2
+    assert len(column(folder / "rl", "win_rate")) == 1
     assert max(column(folder / "rl", "grad_norm")) > 0
     assert answer(recipe_engine, last_checkpoint(folder / "rl")["sampler_path"], "Send a reply to ann.")

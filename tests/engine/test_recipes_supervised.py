@@ -85,7 +85,8 @@ def teacher(engine: RunningEngine, folder: Path) -> None:
             client.forward_backward(batch, "cross_entropy")
             client.optim_step(tinker.AdamParams(learning_rate=5e-3))
         client.save_weights_for_sampler("teacher").result()
-    adapter = engine.state / client.model_id.replace(":", "=") / "sampler_weights" / "teacher"
+    saved = engine.state / client.model_id.replace(":", "=") / "sampler_weights" / "teacher"
+    adapter = next(saved.rglob("adapter_config.json")).parent
     weights.build_hf_model(base_model=POLICY, adapter_path=str(adapter), output_path=str(folder / "merged"))
     recipes.with_context(folder / "merged", folder / TEACHER, 4096)
 
