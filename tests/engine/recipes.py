@@ -35,6 +35,9 @@ IGNORED = [
 GRADER = "Qwen/Qwen3-8B"
 """The pocket model with a short context, so that what it writes at length ends early."""
 
+LONG = "Qwen/Qwen3-32B"
+"""The pocket model with a long context, for prompts of more than its 2,048 tokens."""
+
 WORDS = "the review moves to friday please bring your notes and send a reply to ann before noon thanks for all help".split()
 
 
@@ -108,7 +111,8 @@ def _demonstrations(folder: Path) -> None:
 def prepare(folder: Path) -> None:
     """Put the model and the data sets where recipes look for them when they run in ``folder``."""
     link_model(folder, POLICY)
-    with_context(Path(pocket_model()), folder / GRADER, 448)
+    for name, tokens in ((GRADER, 448), (LONG, 4096)):
+        with_context(Path(pocket_model()), folder / name, tokens)
     _conversations(folder, "HuggingFaceH4/no_robots", {"train": 48, "test": 8})
     _conversations(folder, "allenai/tulu-3-sft-mixture", {"train": 16})
     _sums(folder)

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import recipes
 import tinker
-from recipes import IGNORED, POLICY, answer, column, last_checkpoint, run_recipe
+from recipes import IGNORED, LONG, POLICY, answer, column, last_checkpoint, run_recipe
 from tinker_cookbook import weights
 from tinker_cookbook.recipes.prompt_distillation.create_data import LANGUAGE_CLASSIFICATION_PROMPT
 from tinker_cookbook.renderers import TrainOnWhat, get_renderer
@@ -21,6 +21,8 @@ from running_engine import RunningEngine, start_engine
 pytestmark = IGNORED
 TEACHER = "Qwen/Qwen3.6-35B-A3B"
 """The model that prompt distillation's data recipe names in its code."""
+
+SENTENCES = ["Ich komme morgen.", "hello there", "und er hat gesagt, Mama ich bin daheim."]
 
 
 def test_sl_basic(recipe_engine: RunningEngine, recipe_place: Path) -> None:
@@ -66,49 +68,49 @@ def test_chat_sl(recipe_engine: RunningEngine, recipe_place: Path) -> None:
 
 
 def teacher(engine: RunningEngine, folder: Path) -> None:
-    """A model that answers any prompt with one language, merged by the cookbook's own export, under ``TEACHER``'s name.
-
-    The recipe's prompt has more tokens in the pocket model's small vocabulary than its context: the copy's is said to be longer.
-    """
+    """A model that answers the recipe's prompt with one language, merged by the cookbook's own export, under ``TEACHER``'s name."""
     renderer = get_renderer("qwen3_5_disable_thinking", get_tokenizer(POLICY))
     source = random.Random(4)
 
     def example(asked: str) -> tinker.Datum:
         chat = [{"role": "user", "content": asked}, {"role": "assistant", "content": "Final Answer: de"}]
-        return conversation_to_datum(chat, renderer, 2048, TrainOnWhat.LAST_ASSISTANT_MESSAGE)  # type: ignore[arg-type]
+        return conversation_to_datum(chat, renderer, 4096, TrainOnWhat.LAST_ASSISTANT_MESSAGE)  # type: ignore[arg-type]
 
     short = [example(recipes.text(source, 5)) for _ in range(8)]
-    long = [example(LANGUAGE_CLASSIFICATION_PROMPT.format(text=recipes.text(source, 5))[-3400:])]
+    long = [[example(LANGUAGE_CLASSIFICATION_PROMPT.format(text=sentence))] for sentence in SENTENCES]
     with tinker.ServiceClient(base_url=engine.url, api_key=engine.token) as service:
-        client = service.create_lora_training_client(base_model=POLICY, rank=16, train_unembed=False).result()
-        for batch in [short] * 8 + [long + short] * 8:
+        client = service.create_lora_training_client(base_model=LONG, rank=16, seed=1, train_unembed=False).result()
+        batches = [short] * 6 + long * 3
+        for number, batch in enumerate(batches):
             client.forward_backward(batch, "cross_entropy")
-            client.optim_step(tinker.AdamParams(learning_rate=5e-3))
+            client.optim_step(tinker.AdamParams(learning_rate=5e-3 * (1 - number / len(batches))))
         client.save_weights_for_sampler("teacher").result()
     saved = engine.state / client.model_id.replace(":", "=") / "sampler_weights" / "teacher"
     adapter = next(saved.rglob("adapter_config.json")).parent
-    weights.build_hf_model(base_model=POLICY, adapter_path=str(adapter), output_path=str(folder / "merged"))
-    recipes.with_context(folder / "merged", folder / TEACHER, 4096)
+    weights.build_hf_model(base_model=LONG, adapter_path=str(adapter), output_path=str(folder / "merged"))
+    recipes.link_model(folder, TEACHER, folder / "merged")
 
 
 def test_prompt_distillation(recipe_engine: RunningEngine, recipe_place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     teacher(recipe_engine, recipe_place)
     sentences = recipe_place / "tinker_cookbook/example_data/multilingual.txt"
     sentences.parent.mkdir(parents=True)
-    sentences.write_text("Ich komme morgen.\nhello there\nbonjour\nund er hat gesagt, Mama ich bin daheim.\n", encoding="utf-8")
+    sentences.write_text("".join(f"{sentence}\n" for sentence in SENTENCES), encoding="utf-8")
     data = recipe_place / "data" / "languages.jsonl"
     with monkeypatch.context() as patch, start_engine(TEACHER, state=recipe_place / "state", folder=recipe_place) as engine:
         patch.chdir(recipe_place)
         patch.setenv("TINKER_BASE_URL", engine.url)
         run_recipe("prompt_distillation.create_data", output_file=data)
     rows = [json.loads(line)["messages"] for line in data.read_text(encoding="utf-8").splitlines()]
-    assert {row[0]["content"] for row in rows} == set(sentences.read_text(encoding="utf-8").splitlines())
+    # The recipe leaves out what the teacher does not answer in the form wanted.
+    assert rows
+    assert {row[0]["content"] for row in rows} <= set(SENTENCES)
     assert {row[1]["content"] for row in rows} == {"de"}
     run_recipe(
         "prompt_distillation.train", model_name=POLICY, file_path=data, log_path=recipe_place / "run", learning_rate=1e-2, lora_rank=8,
-        batch_size=4, num_epochs=12, max_length=256, base_url=recipe_engine.url, eval_every=0, save_every=0,
+        batch_size=1, num_epochs=12, max_steps=12, max_length=256, base_url=recipe_engine.url, eval_every=0, save_every=0,
     )  # fmt: skip
     losses = column(recipe_place / "run", "train_mean_nll")
     assert losses[-1] < 0.2 * losses[0]
     final = last_checkpoint(recipe_place / "run")
-    assert answer(recipe_engine, final["sampler_path"], "hello there") == "de<|im_end|>"
+    assert answer(recipe_engine, final["sampler_path"], rows[0][0]["content"]) == "de<|im_end|>"
