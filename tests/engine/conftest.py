@@ -51,7 +51,7 @@ def recipe_engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningE
     """An engine that serves the pocket model under the name by which the cookbook's recipes ask for it."""
     folder = tmp_path_factory.mktemp("recipes")
     recipes.prepare(folder)
-    with start_engine(recipes.POLICY, recipes.GRADER, recipes.LONG, state=folder / "state", folder=folder) as running:
+    with start_engine(recipes.POLICY, recipes.GRADER, state=folder / "state", folder=folder) as running:
         yield running
 
 

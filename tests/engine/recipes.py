@@ -35,9 +35,6 @@ IGNORED = [
 GRADER = "Qwen/Qwen3-8B"
 """The pocket model with a short context, so that what it writes at length ends early."""
 
-LONG = "Qwen/Qwen3-32B"
-"""The pocket model with a long context, for prompts of more than its 2,048 tokens."""
-
 WORDS = "the review moves to friday please bring your notes and send a reply to ann before noon thanks for all help".split()
 
 
@@ -60,7 +57,7 @@ def link_model(folder: Path, name: str, target: Path | str | None = None) -> Non
 def with_context(model: Path, folder: Path, tokens: int) -> Path:
     """A copy of ``model`` in ``folder`` that says its context is ``tokens`` long."""
     folder.mkdir(parents=True)
-    for file in model.iterdir():
+    for file in model.resolve().iterdir():
         (folder / file.name).symlink_to(file)
     config = json.loads((model / "config.json").read_text(encoding="utf-8"))
     (folder / "config.json").unlink()
@@ -111,8 +108,7 @@ def _demonstrations(folder: Path) -> None:
 def prepare(folder: Path) -> None:
     """Put the model and the data sets where recipes look for them when they run in ``folder``."""
     link_model(folder, POLICY)
-    for name, tokens in ((GRADER, 448), (LONG, 4096)):
-        with_context(Path(pocket_model()), folder / name, tokens)
+    with_context(Path(pocket_model()), folder / GRADER, 448)
     _conversations(folder, "HuggingFaceH4/no_robots", {"train": 48, "test": 8})
     _conversations(folder, "allenai/tulu-3-sft-mixture", {"train": 16})
     _sums(folder)

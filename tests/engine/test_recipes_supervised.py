@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
+import itertools
 import json
-import random
 from pathlib import Path
 
 import pytest
 import recipes
-import tinker
-from recipes import IGNORED, LONG, POLICY, answer, column, last_checkpoint, run_recipe
-from tinker_cookbook import weights
-from tinker_cookbook.recipes.prompt_distillation.create_data import LANGUAGE_CLASSIFICATION_PROMPT
-from tinker_cookbook.renderers import TrainOnWhat, get_renderer
-from tinker_cookbook.supervised.data import conversation_to_datum
+import torch
+from recipes import IGNORED, POLICY, answer, column, last_checkpoint, run_recipe
+from safetensors.torch import load_file, save_file
+from tinker_cookbook.renderers import get_renderer
 from tinker_cookbook.tokenizer_utils import get_tokenizer
 
 from running_engine import RunningEngine, start_engine
@@ -67,32 +65,33 @@ def test_chat_sl(recipe_engine: RunningEngine, recipe_place: Path) -> None:
     assert losses[-1] < 0.7 * losses[0]
 
 
-def teacher(engine: RunningEngine, folder: Path) -> None:
-    """A model that answers the recipe's prompt with one language, merged by the cookbook's own export, under ``TEACHER``'s name."""
-    renderer = get_renderer("qwen3_5_disable_thinking", get_tokenizer(POLICY))
-    source = random.Random(4)
+def teacher(folder: Path) -> None:
+    """A model that says "Final Answer: de" after any prompt, under ``TEACHER``'s name: each token decides the next, and no other does.
 
-    def example(asked: str) -> tinker.Datum:
-        chat = [{"role": "user", "content": asked}, {"role": "assistant", "content": "Final Answer: de"}]
-        return conversation_to_datum(chat, renderer, 4096, TrainOnWhat.LAST_ASSISTANT_MESSAGE)  # type: ignore[arg-type]
-
-    short = [example(recipes.text(source, 5)) for _ in range(8)]
-    long = [[example(LANGUAGE_CLASSIFICATION_PROMPT.format(text=sentence))] for sentence in SENTENCES]
-    with tinker.ServiceClient(base_url=engine.url, api_key=engine.token) as service:
-        client = service.create_lora_training_client(base_model=LONG, rank=16, seed=1, train_unembed=False).result()
-        batches = [short] * 6 + long * 3
-        for number, batch in enumerate(batches):
-            client.forward_backward(batch, "cross_entropy")
-            client.optim_step(tinker.AdamParams(learning_rate=5e-3 * (1 - number / len(batches))))
-        client.save_weights_for_sampler("teacher").result()
-    saved = engine.state / client.model_id.replace(":", "=") / "sampler_weights" / "teacher"
-    adapter = next(saved.rglob("adapter_config.json")).parent
-    weights.build_hf_model(base_model=LONG, adapter_path=str(adapter), output_path=str(folder / "merged"))
-    recipes.link_model(folder, TEACHER, folder / "merged")
+    Attention and MLP add nothing, and the head's rows point from each token of the answer to the one behind it.
+    """
+    tokenizer = get_tokenizer(POLICY)
+    before = get_renderer("qwen3_5_disable_thinking", tokenizer).build_generation_prompt([{"role": "user", "content": "?"}]).to_ints()[-1]
+    chain = [before, *tokenizer.encode("Final Answer: de<|im_end|>")]
+    assert len(set(chain)) == len(chain)
+    place = recipes.with_context(Path(POLICY), folder / TEACHER, 4096)
+    tensors = load_file(place / "model.safetensors")
+    for name, tensor in tensors.items():
+        if name.endswith(("o_proj.weight", "down_proj.weight")):
+            tensor.zero_()
+    states = torch.nn.functional.rms_norm(tensors["model.embed_tokens.weight"], tensors["model.norm.weight"].shape)
+    states = states * tensors["model.norm.weight"]
+    tensors["lm_head.weight"] = torch.zeros_like(states)
+    for one, following in itertools.pairwise(chain):
+        tensors["lm_head.weight"][following] = 100 * states[one] / states[one].square().sum()
+    (place / "model.safetensors").unlink()
+    save_file(tensors, place / "model.safetensors", metadata={"format": "pt"})
+    config = place / "config.json"
+    config.write_text(json.dumps({**json.loads(config.read_text()), "tie_word_embeddings": False}))
 
 
 def test_prompt_distillation(recipe_engine: RunningEngine, recipe_place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    teacher(recipe_engine, recipe_place)
+    teacher(recipe_place)
     sentences = recipe_place / "tinker_cookbook/example_data/multilingual.txt"
     sentences.parent.mkdir(parents=True)
     sentences.write_text("".join(f"{sentence}\n" for sentence in SENTENCES), encoding="utf-8")
@@ -102,13 +101,11 @@ def test_prompt_distillation(recipe_engine: RunningEngine, recipe_place: Path, m
         patch.setenv("TINKER_BASE_URL", engine.url)
         run_recipe("prompt_distillation.create_data", output_file=data)
     rows = [json.loads(line)["messages"] for line in data.read_text(encoding="utf-8").splitlines()]
-    # The recipe leaves out what the teacher does not answer in the form wanted.
-    assert rows
-    assert {row[0]["content"] for row in rows} <= set(SENTENCES)
+    assert {row[0]["content"] for row in rows} == set(SENTENCES)
     assert {row[1]["content"] for row in rows} == {"de"}
     run_recipe(
         "prompt_distillation.train", model_name=POLICY, file_path=data, log_path=recipe_place / "run", learning_rate=1e-2, lora_rank=8,
-        batch_size=1, num_epochs=12, max_steps=12, max_length=256, base_url=recipe_engine.url, eval_every=0, save_every=0,
+        batch_size=3, num_epochs=12, max_steps=12, max_length=256, base_url=recipe_engine.url, eval_every=0, save_every=0,
     )  # fmt: skip
     losses = column(recipe_place / "run", "train_mean_nll")
     assert losses[-1] < 0.2 * losses[0]
