@@ -103,7 +103,7 @@ def test_hostile_names_are_refused(
     "GET training_runs/{id}",
     "GET training_runs/{id}/checkpoints",
     "GET checkpoints",
-    "DELETE training_runs/{id}/checkpoints/{kind}/{name}",
+    "DELETE training_runs/{run}/checkpoints/{kind}/{name}",
     "weights_info",
     "GET sessions/{id}",
     "save_weights: ttl_seconds, user_metadata",
@@ -249,6 +249,7 @@ def test_what_cannot_be_started_says_why(tmp_path: Path, engine: RunningEngine) 
         (["--model", str(strange)], "'gpt2'"),
         (["--model", str(empty), "--port", port], "cannot listen there"),
         (["--model", str(empty), "--token", "secret"], "begins with tml-"),
+        (["--model", str(empty), "--requests", "0"], "at least one request"),
     ]
     for arguments, said in cases:
         ended = started(*arguments, "--state", str(tmp_path / "state"))
