@@ -41,6 +41,9 @@ def cli(engine: RunningEngine, tmp_path: Path):
     return run
 
 
+@pytest.mark.conformance(
+    "GET training_runs: tinker run list", "GET training_runs/{id}: tinker run info", "GET checkpoints: tinker checkpoint list"
+)
 def test_what_there_is(cli, engine: RunningEngine, saved) -> None:
     run, paths = saved
     assert cli("version").startswith("tinker 0.38")
@@ -51,6 +54,11 @@ def test_what_there_is(cli, engine: RunningEngine, saved) -> None:
     assert "not found" in cli("run", "info", "none", code=1).lower()
 
 
+@pytest.mark.conformance(
+    "training_runs/{run}/checkpoints/{kind}/{name}/publish: tinker checkpoint publish",
+    "DELETE training_runs/{run}/checkpoints/{kind}/{name}/publish: tinker checkpoint unpublish",
+    "PUT training_runs/{run}/checkpoints/{kind}/{name}/ttl: tinker checkpoint set-ttl",
+)
 def test_changing_a_checkpoint(cli, saved) -> None:
     _, (path, *_) = saved
     cli("checkpoint", "publish", path)
@@ -63,6 +71,10 @@ def test_changing_a_checkpoint(cli, saved) -> None:
     assert (info["public"], info["expires_at"]) == (False, None)
 
 
+@pytest.mark.conformance(
+    "GET training_runs/{run}/checkpoints/{kind}/{name}/archive: tinker checkpoint download",
+    "DELETE training_runs/{run}/checkpoints/{kind}/{name}: tinker checkpoint delete",
+)
 def test_downloading_and_deleting(cli, saved, qwen3: Path, tmp_path: Path) -> None:
     run, (path, sampler, other) = saved
     folder = Path(cli("checkpoint", "download", path, "--output", str(tmp_path / "out"))["destination"])

@@ -11,10 +11,7 @@ from idiolect.engine.losses import LOSSES
 ENDPOINTS = {shape(endpoint) for endpoint, _ in claims()}
 TARGET = {"prompt", "sampling_params", "base_model", "model_path", "sampling_session_id", "seq_id", "type"}
 """Fields of a sampling request that say whom and what to sample, not how."""
-UNANSWERED = {"target_prompt_logprobs", "prompt_alt_tokens_k", "record_stability_info"}
-"""Fields that the engine does not take; one that it does take belongs among the options."""
-
-OPTIONS = (set(types.SampleRequest.model_fields) | set(types.SamplingParams.model_fields)) - TARGET - UNANSWERED
+OPTIONS = (set(types.SampleRequest.model_fields) | set(types.SamplingParams.model_fields)) - TARGET
 
 
 def test_the_page_is_up_to_date() -> None:
