@@ -11,6 +11,7 @@ import ast
 import inspect
 import re
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 from typing import get_type_hints
 
@@ -23,6 +24,7 @@ FOLDER = Path(__file__).parent
 PAGE = FOLDER.parent.parent / "docs" / "engine.md"
 
 
+@cache
 def claims() -> dict[tuple[str, str], list[str]]:
     """(endpoint, option) -> the tests that are marked with it, as ``file::test``."""
     found: dict[tuple[str, str], list[str]] = {}
