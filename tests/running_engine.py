@@ -23,15 +23,17 @@ class RunningEngine:
 
 
 @contextmanager
-def start_engine(*models: Path | str, state: Path, token: str = TOKEN, arguments: tuple[str, ...] = ()) -> Iterator[RunningEngine]:
-    """Start an engine on a free port, wait until it is ready, and end it afterwards."""
+def start_engine(
+    *models: Path | str, state: Path, token: str = TOKEN, arguments: tuple[str, ...] = (), folder: Path | None = None
+) -> Iterator[RunningEngine]:
+    """Start an engine on a free port (in ``folder``), wait until it is ready, and end it afterwards."""
     names = [str(model) for model in models]
     command = [sys.executable, "-m", "idiolect.engine", "--state", str(state), "--parent", str(os.getpid()), *arguments]
     for name in names:
         command += ["--model", name]
     # One thread: the test machine runs several things at once, and tiny models gain nothing from more.
     environment = {**os.environ, "IDIOLECT_ENGINE_TOKEN": token, "OMP_NUM_THREADS": "1"}
-    process = subprocess.Popen([*command, "--threads", "1"], stdout=subprocess.PIPE, text=True, env=environment)
+    process = subprocess.Popen([*command, "--threads", "1"], stdout=subprocess.PIPE, text=True, env=environment, cwd=folder)
     assert process.stdout is not None
     try:
         line = process.stdout.readline()

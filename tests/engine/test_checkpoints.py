@@ -56,6 +56,7 @@ def sampled_logprobs(service: tinker.ServiceClient, path: str) -> list[float]:
     return [float(value) for value in values[1:]]  # pyright: ignore[reportArgumentType]
 
 
+@pytest.mark.conformance("load_weights: a new model from a checkpoint", "load_weights: into a model")
 def test_both_ways_to_create_a_client_from_a_checkpoint(service: tinker.ServiceClient, made) -> None:
     client, path = made
     before = logprobs(client)
@@ -76,6 +77,7 @@ def test_both_ways_to_create_a_client_from_a_checkpoint(service: tinker.ServiceC
     assert logprobs(cold) == after
 
 
+@pytest.mark.conformance("load_weights: a new model from sampler weights")
 def test_sampler_weights_resume_no_training_but_begin_one(service: tinker.ServiceClient, made) -> None:
     client, _ = made
     path = client.save_weights_for_sampler("only").result().path
@@ -84,6 +86,7 @@ def test_sampler_weights_resume_no_training_but_begin_one(service: tinker.Servic
     assert logprobs(service.create_training_client_from_state(path).result()) == logprobs(client)
 
 
+@pytest.mark.conformance("save_weights_for_sampler: with a name")
 def test_named_sampler_weights_outlive_the_session_that_saved_them(engine: RunningEngine, service, rest, qwen3: Path) -> None:
     with tinker.ServiceClient(base_url=engine.url, api_key=engine.token) as short:
         client = short.create_lora_training_client(base_model=str(qwen3), rank=2, seed=1).result()
@@ -94,6 +97,12 @@ def test_named_sampler_weights_outlive_the_session_that_saved_them(engine: Runni
     assert [c.checkpoint_type for c in rest.list_checkpoints(client.model_id).result().checkpoints] == ["sampler"]
 
 
+@pytest.mark.conformance(
+    "copy_weights",
+    "training_runs/{run}/checkpoints/{kind}/{name}/publish",
+    "DELETE training_runs/{run}/checkpoints/{kind}/{name}/publish",
+    "DELETE training_runs/{run}/checkpoints/{kind}/{name}",
+)
 def test_a_copy_is_a_checkpoint_of_its_own(service: tinker.ServiceClient, rest: tinker.RestClient, raw: Raw, made) -> None:
     client, path = made
     rest.publish_checkpoint_from_tinker_path(path).result()
@@ -116,6 +125,11 @@ def test_a_copy_is_a_checkpoint_of_its_own(service: tinker.ServiceClient, rest: 
         assert raw.http.post("copy_weights", json={"source_path": path, **wrong}).status_code == 400
 
 
+@pytest.mark.conformance(
+    "save_weights_external",
+    "GET training_runs/{run}/checkpoints/{kind}/{name}/external_weights_urls",
+    "GET files/{run}/{kind}/{name}/{file}",
+)
 def test_an_export_loads_in_peft(rest: tinker.RestClient, service, made, qwen3: Path, tmp_path: Path) -> None:
     client, path = made
     exported = client.save_weights_external("for-peft").result().path
@@ -134,6 +148,7 @@ def test_an_export_loads_in_peft(rest: tinker.RestClient, service, made, qwen3: 
     assert httpx.get(url).status_code == 404
 
 
+@pytest.mark.conformance("save_weights_external: age_encryption_recipients")
 def test_an_encrypted_export_is_for_its_recipients_only(engine: RunningEngine, rest: tinker.RestClient, service, made) -> None:
     client, _ = made
     owner, stranger = pyrage.x25519.Identity.generate(), pyrage.x25519.Identity.generate()
@@ -154,12 +169,14 @@ def test_an_encrypted_export_is_for_its_recipients_only(engine: RunningEngine, r
         service.create_training_client_from_state(path).result()
 
 
+@pytest.mark.conformance("GET training_runs/{run}/checkpoints/{kind}/{name}/archive: the cookbook's download")
 def test_the_cookbook_downloads_a_training_checkpoint(engine, made, service, qwen3: Path, tmp_path: Path, monkeypatch) -> None:
     monkeypatch.setenv("TINKER_API_KEY", engine.token)
     folder = weights.download(tinker_path=made[1], output_dir=str(tmp_path / "adapter"), base_url=engine.url)
     assert reference_logprobs(qwen3, Path(folder)) == pytest.approx(sampled_logprobs(service, made[1]), abs=1e-4)
 
 
+@pytest.mark.conformance("GET training_runs/{run}/checkpoints/{kind}/{name}/archive", "GET files/{run}/{kind}/{name}/{file}: a tar")
 def test_an_archive_is_a_tar_behind_a_link(engine: RunningEngine, raw: Raw, service, made, qwen3: Path, tmp_path: Path) -> None:
     client, _ = made
     path = client.save_weights_for_sampler("packed").result().path
@@ -173,6 +190,7 @@ def test_an_archive_is_a_tar_behind_a_link(engine: RunningEngine, raw: Raw, serv
     assert raw.http.get(f"training_runs/{client.model_id}/checkpoints/sampler_weights/none/archive").status_code == 404
 
 
+@pytest.mark.conformance("PUT training_runs/{run}/checkpoints/{kind}/{name}/ttl", "save_weights: ttl_seconds, user_metadata")
 def test_a_checkpoint_expires(service: tinker.ServiceClient, rest: tinker.RestClient, raw: Raw, engine: RunningEngine, made) -> None:
     client, _ = made
     path = client.save_state("brief").result().path
@@ -189,6 +207,7 @@ def test_a_checkpoint_expires(service: tinker.ServiceClient, rest: tinker.RestCl
     rest.set_checkpoint_ttl_from_tinker_path(path, None).result()
 
 
+@pytest.mark.conformance("save_weights_for_sampler: kind")
 def test_inflight_samplers_follow_and_snapshots_stay(service: tinker.ServiceClient, qwen3: Path) -> None:
     client = service.create_lora_training_client(base_model=str(qwen3), rank=4, seed=5).result()
     trained(client)
@@ -230,6 +249,9 @@ def foreign(base: Path, folder: Path, **settings: object) -> Path:
     return folder
 
 
+@pytest.mark.conformance(
+    "load_weights: an adapter that peft trained elsewhere", "create_sampling_session: an adapter that peft trained elsewhere"
+)
 def test_foreign_adapters_sample_as_in_peft_and_train_on(qwen3: Path, llama: Path, tmp_path: Path) -> None:
     arguments: list[str] = []
     for name, settings in FOREIGN.items():

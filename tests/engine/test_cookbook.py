@@ -60,6 +60,7 @@ def losses(folder: Path) -> list[float]:
     return [row["train_mean_nll"] for row in rows if "train_mean_nll" in row]
 
 
+@pytest.mark.conformance("load_weights: a new model from a checkpoint")
 def test_supervised_training_learns_and_resumes(
     engine: RunningEngine, qwen3: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

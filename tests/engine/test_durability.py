@@ -39,6 +39,7 @@ def test_killed_saves_leave_the_previous_checkpoint_whole(qwen3: Path, tmp_path:
     assert outcome["left_over"] > 5, f"no kill fell into a save: {outcome}"
 
 
+@pytest.mark.conformance("save_weights: a kill during a save", "asample: a restart of the engine")
 def test_a_kill_during_a_save_and_a_new_start(qwen3: Path, tmp_path: Path) -> None:
     """Through the SDK: the run, its last whole checkpoint, the session and its samplers are there after the kill."""
     with start_engine(qwen3, state=tmp_path) as first:
@@ -97,6 +98,7 @@ def test_a_kill_during_a_save_and_a_new_start(qwen3: Path, tmp_path: Path) -> No
             service.close("success").result()
 
 
+@pytest.mark.conformance("retrieve_future: a restart of the engine")
 def test_an_answer_that_a_kill_took_is_explained(qwen3: Path, tmp_path: Path) -> None:
     """A training client whose request the killed engine had taken is told so after the restart, and does not wait for ever."""
     with start_engine(qwen3, state=tmp_path) as first, Raw(first) as raw:
@@ -113,6 +115,7 @@ def test_an_answer_that_a_kill_took_is_explained(qwen3: Path, tmp_path: Path) ->
         assert caught.value.category == types.RequestErrorCategory.Server
 
 
+@pytest.mark.conformance("save_weights: a full disk")
 def test_a_full_disk_fails_the_save_and_not_the_run(qwen3: Path, tmp_path: Path) -> None:
     """A limit on the size of the engine's files stands for a disk without room. Models that cannot be paged out stay in memory."""
     with (

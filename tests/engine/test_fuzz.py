@@ -204,6 +204,7 @@ def test_training_requests_with_bytes_cut_and_put_in_are_answered(victim: Victim
     victim.send("POST", "/api/v1/forward_backward", content=raw, headers={"Content-Type": "application/x-protobuf"})
 
 
+@pytest.mark.conformance("forward_backward: a body beyond the limit", "asample: a body beyond the limit")
 def test_bombs_of_each_kind_are_refused(victim: Victim) -> None:
     compressor = zstandard.ZstdCompressor()
     wide = zstandard.ZstdCompressor(compression_params=zstandard.ZstdCompressionParameters(window_log=30)).compress(bytes(1 << 20))
@@ -219,6 +220,7 @@ def test_bombs_of_each_kind_are_refused(victim: Victim) -> None:
     assert (answer.status_code, "larger than" in answer.text) == (400, True)
 
 
+@pytest.mark.conformance("copy_weights: hostile names", "save_weights_external: hostile names")
 @pytest.mark.parametrize("name", HOSTILE)
 def test_hostile_names_name_nothing(victim: Victim, name: str) -> None:
     for path in (name, f"tinker://{victim.model}/weights/{name}", f"tinker://{name}/weights/w", f"tinker://{victim.model}/{name}/w"):

@@ -332,6 +332,14 @@ def policy_batch(*names: str) -> tuple[list[types.Datum], list[Inputs]]:
     return data, inputs
 
 
+@pytest.mark.conformance(
+    "forward_backward: cross_entropy",
+    "forward_backward: importance_sampling",
+    "forward_backward: ppo",
+    "forward_backward: cispo",
+    "forward_backward: dro",
+    "forward_backward: gspo",
+)
 @pytest.mark.parametrize(
     ("loss", "config"),
     [
@@ -372,6 +380,7 @@ def recorded(client: tinker.SamplingClient, samples: int = 3) -> list[types.Samp
     return list(client.sample(prompt(), samples, types.SamplingParams(max_tokens=12, seed=3, stop=[])).result().sequences)
 
 
+@pytest.mark.conformance("forward_backward: stable_reinforce", "asample: record_stability_info")
 def test_stable_reinforce_finds_what_was_sampled(trained: Callable[[], Trained]) -> None:
     data, inputs = [], []
     for number, sequence in enumerate(recorded(trained().sampler.result())):
@@ -382,6 +391,7 @@ def test_stable_reinforce_finds_what_was_sampled(trained: Callable[[], Trained])
     trained().agrees(data, "stable_reinforce", {"kl_coeff": 0.2}, inputs)
 
 
+@pytest.mark.conformance("forward_backward: stable_reinforce")
 def test_two_turns_in_one_datum(trained: Callable[[], Trained]) -> None:
     """A second request whose prompt goes on from the first's sample, as the cookbook joins them."""
     sampler = trained().sampler.result()
@@ -409,6 +419,7 @@ def test_two_turns_in_one_datum(trained: Callable[[], Trained]) -> None:
     trained().agrees([datum], "stable_reinforce", {"kl_coeff": 0.2}, [inputs])
 
 
+@pytest.mark.conformance("forward_backward: impossible provenance")
 def test_provenance_that_does_not_hold_is_refused(
     trained: Callable[[], Trained], service: tinker.ServiceClient, engine: RunningEngine, qwen3: Path
 ) -> None:
@@ -440,6 +451,7 @@ def test_provenance_that_does_not_hold_is_refused(
         elsewhere.forward([with_provenance(TOKENS[:6], recorded(unrecorded, 1)[0], [1.0] * 12)], "stable_reinforce").result()
 
 
+@pytest.mark.conformance("forward_backward: missing and misshapen loss inputs")
 @pytest.mark.parametrize(
     ("loss", "change", "said"),
     [
@@ -463,6 +475,7 @@ def test_missing_and_misshapen_inputs_are_named(
     assert caught.value.category == types.RequestErrorCategory.User
 
 
+@pytest.mark.conformance("forward_backward: sparse targets")
 def test_sparse_candidates_equal_dense_ones(trained: Callable[[], Trained]) -> None:
     """Targets [T, K], most of them padding, sent as CSR; the whole equals a sum over the columns."""
     tokens, generator = TOKENS[:31], torch.Generator().manual_seed(2)
@@ -480,6 +493,7 @@ def test_sparse_candidates_equal_dense_ones(trained: Callable[[], Trained]) -> N
         assert np.allclose(output.loss_fn_outputs[0]["logprobs"].to_numpy(), values.numpy(), atol=1e-4)
 
 
+@pytest.mark.conformance("forward_backward: forward_backward_custom", "forward_backward: create_custom_loss, run by the client")
 def test_a_traced_custom_loss_is_the_built_in_one(engine: RunningEngine, qwen3: Path) -> None:
     """A loss handle, which runs here as the engine takes no graphs, pushes as the loss of the same formula."""
 
@@ -505,6 +519,7 @@ def test_a_traced_custom_loss_is_the_built_in_one(engine: RunningEngine, qwen3: 
     assert found[0] == pytest.approx(found[1], rel=1e-4)
 
 
+@pytest.mark.conformance("forward_backward: forward_backward_custom")
 def test_dpo_as_a_custom_loss_starts_at_ln_2_and_leaves_it(service: tinker.ServiceClient, qwen3: Path) -> None:
     client = service.create_lora_training_client(base_model=str(qwen3), rank=8, seed=1).result()
     reference = client.save_weights_and_get_sampling_client().result()

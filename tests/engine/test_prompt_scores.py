@@ -39,6 +39,7 @@ def logprobs(qwen3: Path) -> torch.Tensor:
         return reference(input_ids=torch.tensor([TOKENS[:LENGTH]])).logits[0, :-1].log_softmax(-1)
 
 
+@pytest.mark.conformance("asample: target_prompt_logprobs")
 def test_named_tokens_dense_and_sparse(base: tinker.SamplingClient, logprobs: torch.Tensor) -> None:
     ids = torch.full((LENGTH - 1, 6), -1, dtype=torch.int64)
     generator = torch.Generator().manual_seed(1)
@@ -61,6 +62,7 @@ def test_named_tokens_dense_and_sparse(base: tinker.SamplingClient, logprobs: to
     assert answer.data == pytest.approx([float(logprobs[9, 7]), 0.0, float(logprobs[9, 9])], abs=1e-4)
 
 
+@pytest.mark.conformance("asample: target_prompt_logprobs", "asample: prompt_logprobs_last_n")
 def test_the_prompts_own_tokens_by_name_are_the_prompt_logprobs(base: tinker.SamplingClient, logprobs: torch.Tensor) -> None:
     """With logprobs of the last tokens only, which concerns the names as little as the draws."""
     own = types.TensorData(TOKENS[1:LENGTH], "int64", [LENGTH - 1, 1])
@@ -80,6 +82,7 @@ def test_the_prompts_own_tokens_by_name_are_the_prompt_logprobs(base: tinker.Sam
     assert response.prompt_alt_tokens.tokens.shape == [LENGTH - 1, 2]
 
 
+@pytest.mark.conformance("asample: prompt_alt_tokens_k")
 @pytest.mark.parametrize("temperature", [1.0, 0.5])
 def test_alternatives_follow_the_models_distribution(base: tinker.SamplingClient, logprobs: torch.Tensor, temperature: float) -> None:
     """At the request's temperature, and from the whole distribution whatever top-k and top-p say of the sample."""
@@ -106,6 +109,7 @@ def test_alternatives_follow_the_models_distribution(base: tinker.SamplingClient
     assert not torch.equal(other.tokens.to_torch(), tokens)
 
 
+@pytest.mark.conformance("asample: prompt_alt_tokens_k")
 def test_greedy_alternatives_are_the_likeliest(base: tinker.SamplingClient, logprobs: torch.Tensor) -> None:
     params = types.SamplingParams(max_tokens=1, temperature=0, stop=[])
     drawn = base.sample(prompt(LENGTH), 1, params, prompt_alt_tokens_k=2).result().prompt_alt_tokens
@@ -120,6 +124,7 @@ def test_a_prompt_of_one_token_has_nothing_to_score(base: tinker.SamplingClient)
     assert response.prompt_alt_tokens.tokens.shape == [0, 3]
 
 
+@pytest.mark.conformance("asample: target_prompt_logprobs", "asample: prompt_logprobs")
 def test_scores_are_the_adapters(service: tinker.ServiceClient, qwen3: Path, logprobs: torch.Tensor) -> None:
     client = service.create_lora_training_client(base_model=str(qwen3), rank=8, seed=1).result()
     client.forward_backward(batch(), "cross_entropy").result()
@@ -134,6 +139,7 @@ def test_scores_are_the_adapters(service: tinker.ServiceClient, qwen3: Path, log
     assert response.prompt_logprobs[1:] != pytest.approx(base.tolist(), abs=1e-2)
 
 
+@pytest.mark.conformance("asample: prompt cache")
 def test_a_prompt_at_hand_counts_as_a_cache_hit(qwen3: Path) -> None:
     sampler, finished = Sampler(load_transformer(qwen3, torch.device("cpu"), torch.float32)), []
     for seed in (1, 2):
@@ -168,6 +174,7 @@ def test_scoring_in_blocks_equals_scoring_at_once() -> None:
     assert np.allclose(answers[0][0], (logits.log_softmax(-1)[rows, np.arange(7) * 7]).numpy(), atol=1e-6)
 
 
+@pytest.mark.conformance("asample: impossible settings")
 @pytest.mark.parametrize(
     ("asked", "said"),
     [
@@ -183,18 +190,21 @@ def test_impossible_questions_are_named(base: tinker.SamplingClient, asked: dict
         base.sample(prompt(6), 1, ONE, **asked).result()
 
 
+@pytest.mark.conformance("asample: impossible prompts")
 def test_an_image_in_the_prompt_is_refused(base: tinker.SamplingClient) -> None:
     image = types.ImageChunk(data=b"\x89PNG", format="png", expected_tokens=4)
     with pytest.raises(tinker.APIStatusError, match="image or sound"):
         base.sample(types.ModelInput(chunks=[types.EncodedTextChunk(tokens=[1, 2]), image]), 1, ONE).result()
 
 
+@pytest.mark.conformance("asample: impossible settings")
 def test_an_empty_stop_is_refused(base: tinker.SamplingClient) -> None:
     for stop in ("", ["a", ""]):
         with pytest.raises(tinker.APIStatusError, match="stop must not be empty"):
             base.sample(prompt(6), 1, ONE.model_copy(update={"stop": stop})).result()
 
 
+@pytest.mark.conformance("asample: record_stability_info")
 def test_only_a_session_can_record(engine: RunningEngine, qwen3: Path) -> None:
     asked = types.SampleRequest(prompt=prompt(3), sampling_params=ONE, base_model=str(qwen3), record_stability_info=True)
     answer = httpx.post(f"{engine.url}/api/v1/asample", content=asked.model_dump_json(), headers={"X-API-Key": engine.token})

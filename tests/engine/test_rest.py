@@ -21,6 +21,7 @@ def raw(engine: RunningEngine):
         yield client
 
 
+@pytest.mark.conformance("GET training_runs: limit, offset, project_id", "GET checkpoints: limit, offset", "GET sessions: limit, offset")
 def test_pages_make_the_whole(engine: RunningEngine, rest: tinker.RestClient, raw: Raw, qwen3: Path) -> None:
     session = raw.post("create_session", {**SESSION, "project_id": "paged"})["session_id"]
     models = [raw.model(str(session), qwen3, number) for number in range(5)]
@@ -36,6 +37,7 @@ def test_pages_make_the_whole(engine: RunningEngine, rest: tinker.RestClient, ra
         assert {raw.http.get(f"{path}?{wrong}").status_code for path in ("training_runs", "checkpoints", "sessions")} == {400}
 
 
+@pytest.mark.conformance("sessions/search", "PUT sessions/{id}/project", "sessions/{id}/finish: reason, detail")
 def test_sessions_are_found_again(rest: tinker.RestClient, raw: Raw, qwen3: Path) -> None:
     said = {"user_metadata": {"kind": "searched", "n": 1}, "display_name": "My Nightly Run", "project_id": "p1"}
     first, second = (str(raw.post("create_session", {**SESSION, **said})["session_id"]) for _ in range(2))
@@ -67,6 +69,7 @@ def test_sessions_are_found_again(rest: tinker.RestClient, raw: Raw, qwen3: Path
     assert [s["checkpoints_count"] for s in rest_of_it["sessions"]] == [1]  # pyright: ignore[reportGeneralTypeIssues]
 
 
+@pytest.mark.conformance("GET samplers/{id}", "create_sampling_session: a repeated sampling_session_seq_id")
 def test_a_sampler_says_what_it_reads(service: tinker.ServiceClient, rest: tinker.RestClient, raw: Raw, qwen3: Path) -> None:
     client = service.create_lora_training_client(base_model=str(qwen3), rank=2).result()
     path = client.save_weights_for_sampler("read").result().path
@@ -83,6 +86,7 @@ def test_a_sampler_says_what_it_reads(service: tinker.ServiceClient, rest: tinke
         rest.get_sampler("none").result()
 
 
+@pytest.mark.conformance("create_session: user_metadata beyond the limit", "create_model: user_metadata beyond the limit")
 def test_metadata_too_long_to_keep_is_refused(raw: Raw, qwen3: Path) -> None:
     long = {"text": "x" * 70_000}
     assert raw.http.post("create_session", json={**SESSION, "user_metadata": long}).status_code == 400

@@ -27,6 +27,7 @@ def drawn(client: tinker.SamplingClient, params: types.SamplingParams, samples: 
     return [sequence.tokens for sequence in response.sequences]
 
 
+@pytest.mark.conformance("asample: seed")
 def test_a_seed_repeats_whatever_else_runs(base: tinker.SamplingClient) -> None:
     alone = drawn(base, PARAMS, 4)
     assert len({tuple(tokens) for tokens in alone}) == 4
@@ -40,11 +41,13 @@ def test_a_seed_repeats_whatever_else_runs(base: tinker.SamplingClient) -> None:
     assert drawn(base, unseeded) != drawn(base, unseeded)
 
 
+@pytest.mark.conformance("asample: sample_sequence_ids")
 def test_sequence_ids_are_distinct(base: tinker.SamplingClient) -> None:
     responses = [base.sample(prompt(), 3, PARAMS).result() for _ in range(2)]
     assert len({sequence.sequence_id for response in responses for sequence in response.sequences}) == 6
 
 
+@pytest.mark.conformance("asample: temperature", "asample: top_k", "asample: top_p")
 def test_draws_follow_the_models_distribution(base: tinker.SamplingClient, qwen3: Path) -> None:
     reference = transformers.AutoModelForCausalLM.from_pretrained(qwen3, dtype=torch.float32)
     with torch.no_grad():
@@ -64,6 +67,7 @@ def test_draws_follow_the_models_distribution(base: tinker.SamplingClient, qwen3
         assert distance < 1.6 * sum(np.sqrt(cut * (1 - cut) / count)) / 2 + 0.01
 
 
+@pytest.mark.conformance("asample: topk_sample_logprobs")
 def test_logprobs_are_the_models_own(base: tinker.SamplingClient) -> None:
     response = base.sample(prompt(), 1, types.SamplingParams(max_tokens=8, seed=1, temperature=0.7, top_k=9, stop=[])).result()
     sequence = response.sequences[0]
@@ -71,6 +75,7 @@ def test_logprobs_are_the_models_own(base: tinker.SamplingClient) -> None:
     assert sequence.logprobs == pytest.approx(whole[6:], abs=1e-4)
 
 
+@pytest.mark.conformance("asample: temperature")
 def test_temperature_zero_takes_the_likeliest(base: tinker.SamplingClient) -> None:
     params = types.SamplingParams(max_tokens=6, temperature=0, stop=[])
     response = base.sample(prompt(), 2, params, topk_sample_logprobs=3).result()
@@ -84,6 +89,7 @@ def test_temperature_zero_takes_the_likeliest(base: tinker.SamplingClient) -> No
         assert best[0][1] >= best[1][1] >= best[2][1]
 
 
+@pytest.mark.conformance("asample: stop")
 def test_stops(base: tinker.SamplingClient, qwen3: Path) -> None:
     tokenizer = transformers.AutoTokenizer.from_pretrained(qwen3)
     free = base.sample(prompt(), 1, PARAMS).result().sequences[0]
@@ -105,6 +111,7 @@ def test_stops(base: tinker.SamplingClient, qwen3: Path) -> None:
         assert words not in tokenizer.decode(by_text.tokens[:-1])
 
 
+@pytest.mark.conformance("asample: stop")
 def test_without_stops_the_end_token_ends(service: tinker.ServiceClient, base: tinker.SamplingClient) -> None:
     sequences = base.sample(prompt(), 200, types.SamplingParams(max_tokens=60, seed=0, temperature=2.0)).result().sequences
     ended = [sequence for sequence in sequences if sequence.stop_reason == "stop"]
@@ -113,6 +120,7 @@ def test_without_stops_the_end_token_ends(service: tinker.ServiceClient, base: t
     assert all(2 not in sequence.tokens for sequence in sequences if sequence.stop_reason == "length")
 
 
+@pytest.mark.conformance("asample: prompt_logprobs", "asample: topk_prompt_logprobs", "asample: prompt_logprobs_last_n")
 def test_prompt_logprobs(base: tinker.SamplingClient, qwen3: Path) -> None:
     reference = transformers.AutoModelForCausalLM.from_pretrained(qwen3, dtype=torch.float32)
     with torch.no_grad():
@@ -134,6 +142,12 @@ def test_prompt_logprobs(base: tinker.SamplingClient, qwen3: Path) -> None:
     assert last[16:] == pytest.approx(expected[-4:], abs=1e-4)
 
 
+@pytest.mark.conformance(
+    "save_weights_for_sampler: a snapshot, without a name",
+    "save_weights_for_sampler: with a name",
+    "create_sampling_session: model_path",
+    "GET samplers/{id}",
+)
 def test_a_sampler_is_a_snapshot(service: tinker.ServiceClient, qwen3: Path) -> None:
     client = service.create_lora_training_client(base_model=str(qwen3), rank=8, seed=1).result()
 
@@ -154,6 +168,7 @@ def test_a_sampler_is_a_snapshot(service: tinker.ServiceClient, qwen3: Path) -> 
     assert later[1:] != pytest.approx(before[1:], abs=1e-2)
 
 
+@pytest.mark.conformance("asample: several models and adapters at once")
 def test_rows_of_several_adapters_do_not_mix(service: tinker.ServiceClient, qwen3: Path, llama: Path) -> None:
     clients = [service.create_sampling_client(base_model=str(name)).result() for name in (qwen3, llama)]
     for seed in (1, 2, 3):
@@ -169,11 +184,13 @@ def test_rows_of_several_adapters_do_not_mix(service: tinker.ServiceClient, qwen
     assert got == [tokens for tokens in alone for _ in range(6)]
 
 
+@pytest.mark.conformance("asample: num_samples")
 def test_more_samples_than_rows(base: tinker.SamplingClient) -> None:
     many = drawn(base, types.SamplingParams(max_tokens=3, seed=5, stop=[]), 300)
     assert many[:4] == [tokens[:3] for tokens in drawn(base, PARAMS, 4)]
 
 
+@pytest.mark.conformance("asample: impossible settings")
 @pytest.mark.parametrize(
     ("settings", "said"),
     [
@@ -187,12 +204,14 @@ def test_impossible_settings_are_named(base: tinker.SamplingClient, settings: di
         base.sample(prompt(), 1, PARAMS.model_copy(update=settings)).result()
 
 
+@pytest.mark.conformance("asample: impossible prompts")
 def test_impossible_prompts_are_named(base: tinker.SamplingClient) -> None:
     for tokens, said in (([], "0 tokens"), ([99_999], "outside"), ([1] * 512, "512 tokens")):
         with pytest.raises(tinker.APIStatusError, match=said):
             base.sample(types.ModelInput.from_ints(tokens), 1, PARAMS).result()
 
 
+@pytest.mark.conformance("asample: max_tokens")
 def test_the_context_bounds_the_length(base: tinker.SamplingClient) -> None:
     params = types.SamplingParams(max_tokens=1000, seed=1, stop=[])
     sequence = base.sample(types.ModelInput.from_ints([TOKENS[0]] * 500), 1, params).result().sequences[0]

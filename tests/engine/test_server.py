@@ -38,6 +38,7 @@ def http(engine: RunningEngine):
         yield client
 
 
+@pytest.mark.conformance("create_session: a wrong API key", "GET healthz")
 def test_a_wrong_token_is_turned_away(engine: RunningEngine, qwen3: Path) -> None:
     with pytest.raises(tinker.AuthenticationError):
         tinker.ServiceClient(base_url=engine.url, api_key="tml-wrong").create_sampling_client(base_model=str(qwen3)).result()
@@ -48,6 +49,7 @@ def test_a_wrong_token_is_turned_away(engine: RunningEngine, qwen3: Path) -> Non
     assert httpx.get(f"{engine.url}/api/v1/healthz").json() == {"status": "ok"}
 
 
+@pytest.mark.conformance("GET get_server_capabilities")
 def test_capabilities(rest: tinker.RestClient, qwen3: Path, llama: Path) -> None:
     models = rest.get_server_capabilities().result().supported_models
     assert [(m.model_name, m.max_context_length, m.trainable, m.sampleable) for m in models] == [
@@ -55,6 +57,7 @@ def test_capabilities(rest: tinker.RestClient, qwen3: Path, llama: Path) -> None
     ]
 
 
+@pytest.mark.conformance("create_sampling_session: an unknown model", "create_model: an unknown model")
 def test_an_unknown_model_is_named(service: tinker.ServiceClient) -> None:
     with pytest.raises(tinker.NotFoundError, match="no/such"):
         service.create_sampling_client(base_model="no/such").result()
@@ -67,6 +70,13 @@ def test_an_unknown_model_is_named(service: tinker.ServiceClient) -> None:
 HOSTILE = ["", ".", "..", "../x", "a/b", "/etc/passwd", "a\\b", "x" * 200, "näme", "a\0b", ".hidden", "-x", "a b", "%2e%2e", "con\n"]
 
 
+@pytest.mark.conformance(
+    "save_weights: hostile names",
+    "save_weights_for_sampler: hostile names",
+    "load_weights: hostile names",
+    "weights_info: hostile names",
+    "create_sampling_session: hostile names",
+)
 @pytest.mark.parametrize("name", HOSTILE)
 def test_hostile_names_are_refused(
     service: tinker.ServiceClient, engine: RunningEngine, http: httpx.Client, qwen3: Path, name: str
@@ -88,6 +98,16 @@ def test_hostile_names_are_refused(
     assert sorted(engine.state.rglob("*")) == before
 
 
+@pytest.mark.conformance(
+    "GET training_runs",
+    "GET training_runs/{id}",
+    "GET training_runs/{id}/checkpoints",
+    "GET checkpoints",
+    "DELETE training_runs/{run}/checkpoints/{kind}/{name}",
+    "weights_info",
+    "GET sessions/{id}",
+    "save_weights: ttl_seconds, user_metadata",
+)
 def test_listings_and_deletion(service: tinker.ServiceClient, rest: tinker.RestClient, qwen3: Path) -> None:
     client = service.create_lora_training_client(base_model=str(qwen3), rank=6, train_mlp=False, user_metadata={"who": "me"}).result()
     path = client.save_state("first", ttl_seconds=3600, user_metadata={"note": "hello"}).result().path
@@ -110,6 +130,7 @@ def test_listings_and_deletion(service: tinker.ServiceClient, rest: tinker.RestC
         service.create_training_client_from_state(path).result()
 
 
+@pytest.mark.conformance("sessions/{id}/finish", "session_heartbeat: 410 after the end")
 def test_a_finished_session_frees_its_models(engine: RunningEngine, http: httpx.Client, qwen3: Path) -> None:
     with tinker.ServiceClient(base_url=engine.url, api_key=engine.token) as service:
         client = service.create_lora_training_client(base_model=str(qwen3), rank=2).result()
@@ -139,6 +160,14 @@ PIECES = {
 QUIET = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
+@pytest.mark.conformance(
+    "telemetry: hostile bodies",
+    "client/dynamic_config: hostile bodies",
+    "unload_model: hostile bodies",
+    "retrieve_future: hostile bodies",
+    "asample: hostile bodies",
+    "load_weights: hostile bodies",
+)
 @QUIET
 @given(endpoint=st.sampled_from(ENDPOINTS), body=JSON | st.dictionaries(st.sampled_from(sorted(PIECES)), JSON, max_size=6))
 def test_any_json_is_answered(http: httpx.Client, endpoint: str, body: object) -> None:
@@ -149,6 +178,7 @@ def test_any_json_is_answered(http: httpx.Client, endpoint: str, body: object) -
         assert http.post(endpoint, json=chosen).status_code < 500
 
 
+@pytest.mark.conformance("forward_backward: hostile bodies")
 @QUIET
 @given(endpoint=st.sampled_from(ENDPOINTS), body=st.binary(max_size=300), encoding=st.sampled_from(["", "zstd", "gzip"]))
 def test_any_bytes_are_answered(http: httpx.Client, endpoint: str, body: bytes, encoding: str) -> None:
@@ -157,6 +187,7 @@ def test_any_bytes_are_answered(http: httpx.Client, endpoint: str, body: bytes, 
     alive(http)
 
 
+@pytest.mark.conformance("forward_backward: hostile bodies")
 def test_any_damage_to_a_training_request_is_answered(service: tinker.ServiceClient, http: httpx.Client, qwen3: Path) -> None:
     client = service.create_lora_training_client(base_model=str(qwen3), rank=1).result()
     number = 0
@@ -191,6 +222,7 @@ def test_any_damage_to_a_training_request_is_answered(service: tinker.ServiceCli
     alive(http)
 
 
+@pytest.mark.conformance("forward_backward: a body beyond the limit")
 def test_a_zip_bomb_is_refused(http: httpx.Client) -> None:
     import zstandard
 
@@ -217,6 +249,7 @@ def test_what_cannot_be_started_says_why(tmp_path: Path, engine: RunningEngine) 
         (["--model", str(strange)], "'gpt2'"),
         (["--model", str(empty), "--port", port], "cannot listen there"),
         (["--model", str(empty), "--token", "secret"], "begins with tml-"),
+        (["--model", str(empty), "--requests", "0"], "at least one request"),
     ]
     for arguments, said in cases:
         ended = started(*arguments, "--state", str(tmp_path / "state"))
@@ -241,6 +274,7 @@ def test_damaged_weights_say_so(tmp_path: Path) -> None:
     assert "model.safetensors" in ended.stderr
 
 
+@pytest.mark.conformance("load_weights: after a restart")
 def test_sigterm_ends_it_in_order_and_the_state_outlives_it(qwen3: Path, tmp_path: Path) -> None:
     with start_engine(qwen3, state=tmp_path) as running:
         service = tinker.ServiceClient(base_url=running.url, api_key=running.token)

@@ -25,6 +25,7 @@ def small(qwen3: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Run
         yield running
 
 
+@pytest.mark.conformance("session_heartbeat: a silent session ends")
 def test_a_silent_session_ends(small: RunningEngine, qwen3: Path) -> None:
     with Raw(small) as raw:
         silent, alive = raw.session(), raw.session()
@@ -52,6 +53,7 @@ def test_a_silent_session_ends(small: RunningEngine, qwen3: Path) -> None:
         assert found[0].get("status") is None  # pyright: ignore[reportIndexIssue]
 
 
+@pytest.mark.conformance("create_model: more models than memory holds")
 def test_models_past_the_limit_wait_on_disk_bit_for_bit(engine: RunningEngine, small: RunningEngine, qwen3: Path) -> None:
     """Four models in turns, in an engine that holds one, train as in one that holds all; gathered gradients wait with them."""
 
@@ -88,6 +90,7 @@ def _numbers(raw: Raw, running: RunningEngine, answer: dict[str, str]) -> list[l
     return [tensor.flatten().tolist() for file in files for _, tensor in sorted(load_file(file).items())]
 
 
+@pytest.mark.conformance("create_model: many clients at once")
 def test_many_clients_at_once(engine: RunningEngine, qwen3: Path, llama: Path) -> None:
     """Sync and async clients of two base models, interleaved, get what each gets alone."""
 
@@ -121,6 +124,7 @@ class _service:
         await self.service.close("success")
 
 
+@pytest.mark.conformance("unload_model")
 def test_an_unloaded_model_is_gone_and_others_stay(engine: RunningEngine, qwen3: Path) -> None:
     with Raw(engine) as raw:
         session = raw.session()
@@ -151,6 +155,7 @@ def test_more_than_can_wait_is_told_to_come_again() -> None:
     asyncio.run(use())
 
 
+@pytest.mark.conformance("optim_step: 429 when too many requests wait")
 def test_a_full_engine_answers_429_and_the_sdk_comes_again(small: RunningEngine, qwen3: Path) -> None:
     with Raw(small) as raw:
         model = raw.model(raw.session(), qwen3)
@@ -180,6 +185,7 @@ def test_steps_with_a_finished_session_fail_at_once(engine: RunningEngine, qwen3
         assert raw.http.post(f"sessions/{client.model_id.split(':')[0]}/finish", json={"reason": {"type": "success"}}).status_code == 204
 
 
+@pytest.mark.conformance("retrieve_future: an unknown request")
 def test_the_kind_of_an_unknown_request_decides_what_its_client_does(engine: RunningEngine) -> None:
     """A sample is asked for again after a 410; other work cannot be repeated, and its client gets a reason."""
     with Raw(engine) as raw:

@@ -31,6 +31,7 @@ def logprobs(client: tinker.TrainingClient) -> list[list[float]]:
     return [output["logprobs"].tolist() for output in client.forward(batch(), "cross_entropy").result().loss_fn_outputs]
 
 
+@pytest.mark.conformance("create_model", "forward_backward: cross_entropy", "optim_step: adam_params")
 def test_training_lowers_the_loss_and_reports_logprobs(service: tinker.ServiceClient, qwen3: Path) -> None:
     client = service.create_lora_training_client(base_model=str(qwen3), rank=8, seed=1).result()
     output = client.forward_backward(batch(), "cross_entropy").result()
@@ -45,6 +46,7 @@ def test_training_lowers_the_loss_and_reports_logprobs(service: tinker.ServiceCl
     assert losses[-1] < 0.5 * output.metrics["loss:sum"]
 
 
+@pytest.mark.conformance("get_info")
 def test_info_names_the_base_and_its_tokenizer(service: tinker.ServiceClient, llama: Path) -> None:
     client = service.create_lora_training_client(base_model=str(llama), rank=4).result()
     info = client.get_info()
@@ -52,6 +54,7 @@ def test_info_names_the_base_and_its_tokenizer(service: tinker.ServiceClient, ll
     assert client.get_tokenizer().encode("<|im_end|>") == [2]
 
 
+@pytest.mark.conformance("create_model: seed")
 def test_the_seed_fixes_the_adapter(service: tinker.ServiceClient, qwen3: Path) -> None:
     def trained(seed: int) -> list[list[float]]:
         client = service.create_lora_training_client(base_model=str(qwen3), rank=4, seed=seed).result()
@@ -62,6 +65,7 @@ def test_the_seed_fixes_the_adapter(service: tinker.ServiceClient, qwen3: Path) 
     assert trained(7) != trained(8)
 
 
+@pytest.mark.conformance("forward_backward: gradients gather until the step")
 def test_gradients_gather_until_the_step(service: tinker.ServiceClient, qwen3: Path) -> None:
     def stepped(*batches: list[types.Datum]) -> tuple[float, list[list[float]]]:
         client = service.create_lora_training_client(base_model=str(qwen3), rank=4, seed=3).result()
@@ -76,6 +80,7 @@ def test_gradients_gather_until_the_step(service: tinker.ServiceClient, qwen3: P
         assert one == pytest.approx(other, abs=1e-3)
 
 
+@pytest.mark.conformance("forward_backward: forward_only")
 def test_forward_leaves_no_gradient(service: tinker.ServiceClient, qwen3: Path) -> None:
     client = service.create_lora_training_client(base_model=str(qwen3), rank=4, seed=3).result()
     before = logprobs(client)
@@ -83,6 +88,7 @@ def test_forward_leaves_no_gradient(service: tinker.ServiceClient, qwen3: Path) 
     assert logprobs(client) == before
 
 
+@pytest.mark.conformance("create_model: train_attn, train_mlp, train_unembed")
 @pytest.mark.parametrize("covered", ["train_attn", "train_mlp", "train_unembed"])
 def test_each_part_of_the_adapter_can_be_trained_alone(service: tinker.ServiceClient, qwen3: Path, covered: str) -> None:
     covers = {"train_attn": False, "train_mlp": False, "train_unembed": False, covered: True}
@@ -91,6 +97,7 @@ def test_each_part_of_the_adapter_can_be_trained_alone(service: tinker.ServiceCl
     assert steps(client, 1)[0] < losses[0]
 
 
+@pytest.mark.conformance("forward_backward: forward_backward_custom")
 def test_custom_loss_runs_client_side(service: tinker.ServiceClient, qwen3: Path) -> None:
     client = service.create_lora_training_client(base_model=str(qwen3), rank=8, seed=1).result()
     twin = service.create_lora_training_client(base_model=str(qwen3), rank=8, seed=1).result()
@@ -107,6 +114,7 @@ def test_custom_loss_runs_client_side(service: tinker.ServiceClient, qwen3: Path
     assert norms[0] == pytest.approx(norms[1], rel=1e-4)
 
 
+@pytest.mark.conformance("forward_backward: targets of two dimensions")
 def test_two_target_columns(service: tinker.ServiceClient, qwen3: Path) -> None:
     """Targets [T, K] weigh several candidates a place; half the weight on each of two equal columns is the plain loss."""
     client = service.create_lora_training_client(base_model=str(qwen3), rank=4, seed=3).result()
@@ -119,6 +127,7 @@ def test_two_target_columns(service: tinker.ServiceClient, qwen3: Path) -> None:
     assert two.loss_fn_outputs[0]["logprobs"].to_numpy().shape == (19, 2)
 
 
+@pytest.mark.conformance("retrieve_future: a failed request, with its category")
 @pytest.mark.parametrize(
     ("data", "loss", "said"),
     [
@@ -138,6 +147,7 @@ def test_a_users_mistake_is_named_and_harms_nothing(
     assert steps(client, 1)
 
 
+@pytest.mark.conformance("save_weights: with optimizer state", "load_weights: a new model from a checkpoint")
 def test_resumed_training_equals_uninterrupted(qwen3: Path, tmp_path: Path) -> None:
     """Bit for bit, in another engine process, between steps and within one; later steps do not disturb the checkpoints."""
 
@@ -167,6 +177,7 @@ def test_resumed_training_equals_uninterrupted(qwen3: Path, tmp_path: Path) -> N
             assert within(service.create_training_client_from_state(other).result()) != expected
 
 
+@pytest.mark.conformance("client/config: asynchronous client")
 def test_asynchronous_use(engine: RunningEngine, qwen3: Path) -> None:
     async def use() -> tuple[float, list[float | None]]:
         service = tinker.ServiceClient(base_url=engine.url, api_key=engine.token)
@@ -216,6 +227,7 @@ class Raw:
         return str(made["model_id"])
 
 
+@pytest.mark.conformance("forward_backward: chunks in any order")
 def test_requests_run_in_the_order_of_their_numbers(engine: RunningEngine, qwen3: Path) -> None:
     raw = Raw(engine)
     adam = {"adam_params": ADAM.model_dump()}
@@ -235,6 +247,7 @@ def test_requests_run_in_the_order_of_their_numbers(engine: RunningEngine, qwen3
     assert norms[0][0] != norms[0][1]
 
 
+@pytest.mark.conformance("forward_backward: a repeated seq_id", "create_model: a repeated model_seq_id")
 def test_a_repeated_number_gets_the_same_future_and_runs_once(engine: RunningEngine, qwen3: Path) -> None:
     raw = Raw(engine)
     model = raw.model(str(qwen3))
@@ -247,6 +260,7 @@ def test_a_repeated_number_gets_the_same_future_and_runs_once(engine: RunningEng
     assert raw.wait(raw.post("/optim_step", {"model_id": twin, "seq_id": 2, **adam})).json() == once
 
 
+@pytest.mark.conformance("create_session: X-Idempotency-Key")
 def test_an_idempotency_key_makes_one_thing(engine: RunningEngine, qwen3: Path) -> None:
     raw = Raw(engine)
     body = {"tags": [], "user_metadata": {}, "sdk_version": "0.38.0"}

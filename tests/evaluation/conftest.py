@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import pytest
-from handmade_drafts import by, written
 
+from handmade_drafts import by, written
 from idiolect.corpus import Demonstration
 from idiolect.evaluation.drafts import Drafted
 from idiolect.world import HOUSE_AUTHOR, Author, demonstrations, sample_author

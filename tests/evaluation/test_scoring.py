@@ -6,8 +6,8 @@ import json
 from pathlib import Path
 
 import pytest
-from handmade_drafts import written
 
+from handmade_drafts import written
 from idiolect.corpus import Demonstration
 from idiolect.errors import InputError
 from idiolect.evaluation.drafts import Drafted

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from handmade_drafts import by
 
+from handmade_drafts import by
 from idiolect.corpus import Demonstration
 from idiolect.evaluation.drafts import Drafted
 from idiolect.evaluation.style import MIN_TEXTS, TruthStyle, Unknown, Verifier

@@ -7,26 +7,26 @@ import os
 import sys
 from pathlib import Path
 
-from idiolect.engine.serve import Options, serve
+from idiolect.engine.serve import HELP, Options, serve
 from idiolect.errors import IdiolectError
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Serve until told to stop; 2 for what could not be started."""
     parser = argparse.ArgumentParser(prog="python -m idiolect.engine", description=__doc__, allow_abbrev=False)
-    parser.add_argument("--model", action="append", required=True, help="a checkpoint folder or hub name; may be repeated")
-    parser.add_argument("--host", default="127.0.0.1")
-    parser.add_argument("--port", type=int, default=0, help="0 takes a free one")
-    parser.add_argument("--token", help="what clients send as their API key (tml-...); else IDIOLECT_ENGINE_TOKEN; else drawn and printed")
-    parser.add_argument("--state", type=Path, default=Path(".engine"), help="the folder that keeps checkpoints")
-    parser.add_argument("--device", default="cpu")
-    parser.add_argument("--dtype", help="float32 or bfloat16; float32 on the CPU")
-    parser.add_argument("--threads", type=int, help="threads of the matrix products; all cores if not given")
-    parser.add_argument("--parent", type=int, help="end when this process ends")
-    parser.add_argument("--session-timeout", type=float, default=1800.0, help="seconds after which a silent client's session ends")
-    parser.add_argument("--memory", type=float, default=4.0, help="GiB for models under training; those used longest ago wait on disk")
-    parser.add_argument("--requests", type=int, default=10_000, help="requests that may wait; further ones are told to come again")
-    parser.add_argument("--adapter", action="append", default=[], help="import a peft adapter: FOLDER or NAME=FOLDER; may be repeated")
+    parser.add_argument("--model", action="append", required=True, help=HELP["model"])
+    parser.add_argument("--host", default=Options.host, help=HELP["host"])
+    parser.add_argument("--port", type=int, default=Options.port, help=HELP["port"])
+    parser.add_argument("--token", help=f"{HELP['token']} IDIOLECT_ENGINE_TOKEN says the same")
+    parser.add_argument("--state", type=Path, default=Options.state, help=HELP["state"])
+    parser.add_argument("--device", default=Options.device, help=HELP["device"])
+    parser.add_argument("--dtype", help=HELP["dtype"])
+    parser.add_argument("--threads", type=int, help=HELP["threads"])
+    parser.add_argument("--session-timeout", type=float, default=Options.session_timeout, help=HELP["session-timeout"])
+    parser.add_argument("--memory", type=float, default=Options.memory, help=HELP["memory"])
+    parser.add_argument("--requests", type=int, default=Options.requests, help=HELP["requests"])
+    parser.add_argument("--adapter", action="append", default=[], help=HELP["adapter"])
+    parser.add_argument("--parent", type=int, help="End when this process ends.")
     given = parser.parse_args(arguments)
     token = given.token or os.environ.pop("IDIOLECT_ENGINE_TOKEN", None)
     options = Options(

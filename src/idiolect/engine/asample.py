@@ -11,7 +11,6 @@ from tinker import types
 
 from idiolect.engine import wire
 from idiolect.engine.checkpoints import Place
-from idiolect.engine.futures import Busy
 from idiolect.engine.picking import Choice, uniforms
 from idiolect.engine.prompt_scores import Alternatives
 from idiolect.engine.provenance import Recorded
@@ -22,7 +21,6 @@ from idiolect.errors import InputError
 
 __all__ = ["add_sampling"]
 
-PENDING_LIMIT = 10_000
 MAX_SAMPLES = 1024
 COLDEST = 1e-6
 MAX_TOP = 1000
@@ -57,8 +55,6 @@ def add_sampling(app: FastAPI, engine: Engine) -> None:
     @app.post(f"{ROOT}/asample")
     async def asample(request: Request) -> Any:
         asked = await parsed(request, types.SampleRequest)
-        if engine.futures.pending >= PENDING_LIMIT:
-            raise Busy("the engine has all the requests it can hold; try again")
         return once(request, lambda: _sample(engine, asked))
 
 

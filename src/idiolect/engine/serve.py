@@ -15,7 +15,7 @@ from pathlib import Path
 
 from idiolect.errors import InputError
 
-__all__ = ["Options", "serve"]
+__all__ = ["HELP", "Options", "serve"]
 
 
 @dataclass(frozen=True)
@@ -41,6 +41,23 @@ class Options:
     """Folders of peft adapters to import, each FOLDER or NAME=FOLDER."""
 
 
+HELP = {
+    "model": "A checkpoint folder or hub name; may be repeated.",
+    "port": "Port to listen on; 0 takes a free one.",
+    "host": "Address to listen on; loopback unless you say otherwise.",
+    "token": "The API key clients must send (tml-…); drawn if not given.",
+    "state": "Folder that keeps checkpoints, runs and sessions.",
+    "device": "cpu, or cuda.",
+    "dtype": "float32 or bfloat16; float32 on the CPU, bfloat16 elsewhere if not given.",
+    "threads": "Threads to compute with; all cores if not given.",
+    "session-timeout": "Seconds after which a silent client's session ends.",
+    "memory": "GiB for models under training; those used longest ago wait on disk.",
+    "requests": "Requests that may wait; further ones are told to come again.",
+    "adapter": "Import a peft adapter: FOLDER or NAME=FOLDER; may be repeated.",
+}
+"""What each option of the command lines means."""
+
+
 def serve(options: Options) -> None:
     """Serve until SIGTERM, SIGINT or the parent's end. Raises ``InputError`` or ``EngineError`` for what cannot be started."""
     if not options.models:
@@ -52,8 +69,9 @@ def serve(options: Options) -> None:
         raise InputError("the token must be plain ASCII that begins with tml-, as the SDK demands", where="--token")
     # Before the models are loaded: a port in use should not cost a load.
     listener = _listen(options.host, options.port)
-    if not options.session_timeout > 0 or not options.memory >= 0:
-        raise InputError("the session timeout must be positive and the memory not negative", where="--session-timeout, --memory")
+    if not options.session_timeout > 0 or not options.memory >= 0 or options.requests < 1:
+        said = "the session timeout must be positive, the memory not negative, and at least one request must be able to wait"
+        raise InputError(said, where="--session-timeout, --memory, --requests")
     import torch
 
     from idiolect.engine.checkpoints import Checkpoints
