@@ -5,12 +5,12 @@ from __future__ import annotations
 import asyncio
 import hmac
 import logging
-from collections.abc import Awaitable, Callable
 
 import pydantic
 from fastapi import FastAPI, Request, Response
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from tinker import types
 from tinker.types.session_status import ClientSessionFinished, ClientSessionFinishReason
 
@@ -53,24 +53,45 @@ def _unanswered(request: Request, error: Exception) -> JSONResponse:
     return _refusal(status, InputError(f"this engine does not answer {request.method} {request.url.path[:200]}"))
 
 
+class Guard:
+    """Lets requests through that carry the token, and answers those that failed. Plain ASGI: it stands in every request's way."""
+
+    def __init__(self, app: ASGIApp, token: str) -> None:
+        self.app, self.token = app, token.encode()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        given = next((value for name, value in scope["headers"] if name == b"x-api-key"), b"")
+        # Links to files carry a signature instead, which is checked where they are answered.
+        open_to_all = scope["path"] == f"{ROOT}/healthz" or scope["path"].startswith(f"{FILES}/")
+        if not hmac.compare_digest(given, self.token) and not open_to_all:
+            refusal = JSONResponse({"error": "the API key is not this engine's", "category": "user"}, 401)
+            await refusal(scope, receive, send)
+            return
+        begun = False
+
+        async def watched(message: Message) -> None:
+            nonlocal begun
+            begun = begun or message["type"] == "http.response.start"
+            await send(message)
+
+        try:
+            await self.app(scope, receive, watched)
+        except Exception as error:  # the last resort: an answer, whatever happened
+            log.exception("a request failed")
+            if not begun:
+                failure = JSONResponse({"error": f"the engine failed: {type(error).__name__}", "category": "server"}, 500)
+                await failure(scope, receive, send)
+
+
 def make_app(engine: Engine, token: str) -> FastAPI:
     """The application. ``token`` is what every request's X-API-Key must be."""
     app = FastAPI(openapi_url=None, docs_url=None, redoc_url=None)
     app.state.intake = Intake()
 
-    @app.middleware("http")
-    async def authenticate(request: Request, call_next: Callable[[Request], Awaitable[Response]]) -> Response:
-        given = request.headers.get("x-api-key", "").encode("utf-8", "replace")
-        # Links to files carry a signature instead, which is checked where they are answered.
-        open_to_all = request.url.path == f"{ROOT}/healthz" or request.url.path.startswith(f"{FILES}/")
-        if not hmac.compare_digest(given, token.encode()) and not open_to_all:
-            return JSONResponse({"error": "the API key is not this engine's", "category": "user"}, 401)
-        try:
-            return await call_next(request)
-        except Exception as error:  # the last resort: an answer, whatever happened
-            log.exception("a request failed")
-            return JSONResponse({"error": f"the engine failed: {type(error).__name__}", "category": "server"}, 500)
-
+    app.add_middleware(Guard, token=token)
     app.add_exception_handler(Missing, lambda _, error: _refusal(404, error))
     app.add_exception_handler(Gone, lambda _, error: _refusal(410, error))
     app.add_exception_handler(Busy, lambda _, error: _refusal(429, error, AGAIN))

@@ -83,7 +83,17 @@ def serve(options: Options) -> None:
     bases = [Base.load(name, device, dtype) for name in dict.fromkeys(options.models)]
     for adapter in options.adapters:
         print(f"adapter {_imported(adapter, bases, checkpoints)}", file=sys.stderr, flush=True)
-    asyncio.run(_run(options, token, drawn, listener, bases, checkpoints))
+    with asyncio.Runner(loop_factory=_loop()) as runner:
+        runner.run(_run(options, token, drawn, listener, bases, checkpoints))
+
+
+def _loop():
+    """uvloop's event loop where there is one; requests are short and many."""
+    with contextlib.suppress(ImportError):
+        import uvloop
+
+        return uvloop.new_event_loop
+    return None
 
 
 def _imported(adapter: str, bases: list, checkpoints) -> str:
