@@ -206,7 +206,7 @@ def measure(folder: str, count: int, judged: int) -> dict[str, Any]:
         # New prompts each time: only what the engine can share within one pass counts.
         figures["judge_vs_transformers"] = _against(
             {name: lambda one=one: one.judge(_judgements(rng, judged)) for name, one in running.items()},
-            {name: lambda one=one: one.judge(_judgements(rng, judged)) for name, one in peers.items()},
+            {f"{name}, {n} at a time": lambda one=one, n=n: one.judge(_judgements(rng, judged), n) for name, one in peers.items() for n in (8, 16)},
             count,
         ) | {"pairs": judged}  # fmt: skip
         figures["new_shape_vs_warm"] = _new_shapes(running[step["ours_dtype"]], rng, count)

@@ -38,7 +38,9 @@ class SynthesisConfig(BaseModel):
     attempts: int = Field(default=3, ge=1)
     """Texts that the teacher may try for one request."""
     temperature: float = Field(default=0.7, ge=0)
-    """Sampling temperature of the texts; requests are sampled at 1."""
+    """Sampling temperature of the texts."""
+    request_temperature: float | None = Field(default=None, ge=0)
+    """Sampling temperature of the requests; by default 1, and 0.7 for the pocket model, whose rarer samples are garbled."""
 
 
 Progress = Callable[[str, int, int], None]
@@ -103,7 +105,9 @@ async def _requests(
     system = [{"role": "system", "content": ask}] if ask else []
     chats = {topic: [*system, {"role": "user", "content": render("propose", topic=topic)}] for topic in task.topics}
     model = teacher.model_copy(update={"system_prompt": None, "examples": ()})
-    log = _Log(folder, "requests", derive_seed(model.model_dump(mode="json"), list(chats.values()), seed, config.per_topic))
+    # Only a general model is told how a request looks; the pocket model knows.
+    temperature = config.request_temperature if config.request_temperature is not None else 1.0 if ask else 0.7
+    log = _Log(folder, "requests", derive_seed(model.model_dump(mode="json"), list(chats.values()), seed, config.per_topic, temperature))
     accepted: dict[str, list[str]] = {topic: [] for topic in task.topics}
     outcome, seen = Outcome(), Unlike()
     for number in range(_ROUNDS):
@@ -116,7 +120,7 @@ async def _requests(
             log.append((number, wanted[index]), answers)
 
         await complete(
-            connection, model, [chats[topic] for topic in wanted], max_tokens=96, temperature=1.0,
+            connection, model, [chats[topic] for topic in wanted], max_tokens=96, temperature=temperature,
             seed=derive_seed(seed, "requests", number), num_samples=config.per_topic, on_result=keep,
             on_progress=_part(progress, "Proposing requests", len(short) - len(wanted), len(short)),
         )  # fmt: skip
