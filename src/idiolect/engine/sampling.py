@@ -258,20 +258,24 @@ class Sampler:
         positions = np.arange(len(tokens)) + np.repeat(np.array([segment.position for segment in segments]) - starts, lengths)
         sequence = np.repeat(np.array([segment.rows[0].slot for segment in segments]), lengths)
         adapters = [segment.job.adapter for segment in segments]
-        # Of a prompt that is scored the states from the first scored token on, of every segment the last token's.
-        firsts = np.array([stop - segment.asked for segment, stop in zip(segments, stops.tolist(), strict=True)])
-        wanted = np.concatenate([np.arange(first, stop) for first, stop in zip(firsts, stops, strict=True)])
-        ends = np.cumsum(stops - firsts)
-        begins = ends - (stops - firsts)
-        runs, wanted_runs = _runs(adapters, starts, stops), _runs(adapters, begins, ends)
+        runs = _runs(adapters, starts, stops)
+        # A step without prompts has one token a segment, and wants them all.
+        wanted, begins, ends, wanted_runs = stops - 1, starts, stops, runs
+        if admitted:
+            # Of a prompt that is scored the states from the first scored token on, of every segment the last token's.
+            asked = np.array([segment.asked for segment in segments])
+            wanted = np.concatenate([np.arange(stop - count, stop) for stop, count in zip(stops, asked, strict=True)])
+            ends = np.cumsum(asked)
+            begins = ends - asked
+            wanted_runs = _runs(adapters, begins, ends)
         hidden = self.decoder.hidden(Batch(tokens, positions, sequence, self._tables, runs, wanted, wanted_runs))
-        for segment, begin, end in zip(segments, begins, ends, strict=True):
+        for segment, begin, end in zip(segments, begins, ends, strict=True) if admitted else ():
             if segment.job.prompt_values is None:
                 self._score_prompt(segment.job, hidden[begin:end], len(segment.job.prompt) - segment.asked)
         if len(hidden) > len(segments):
             hidden = hidden[torch.from_numpy(ends - 1).to(hidden.device)]
         numbers = np.arange(len(segments))
-        logits = self.decoder.logits(hidden, _runs(adapters, numbers, numbers + 1))
+        logits = self.decoder.logits(hidden, _runs(adapters, numbers, numbers + 1) if admitted else runs)
         if admitted:
             logits = logits[torch.tensor([n for n, segment in enumerate(segments) for _ in segment.rows], device=logits.device)]
             self._share(admitted)
