@@ -1,5 +1,6 @@
 """``python -m benchmarks``: every measurement, one after the other."""
 
-from benchmarks import pocket
+from benchmarks import engine, pocket
 
+engine.main()
 pocket.main()

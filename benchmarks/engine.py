@@ -30,7 +30,7 @@ from benchmarks.bounds import decode_bound, train_bound
 from benchmarks.peers import Peer
 from idiolect.engine import kernels
 from idiolect.settings import pocket_model
-from idiolect.workspace import write_json
+from idiolect.workspace import write_atomic, write_json
 
 RESULTS = Path(__file__).parent / "results"
 RANK = 32
@@ -39,6 +39,16 @@ PROMPTS, SAMPLES, NEW = 8, 4, 128
 PROMPT_LENGTH = 64
 RUBRIC, REQUEST, DRAFT = 400, 60, 120
 """Tokens of a judge's prompt: the rubric, common to all; the request, common to both orders of a pair; and each of two drafts."""
+
+FLOORS = {
+    "lora_step_vs_peft": "≥ 2",
+    "sample_vs_transformers": "≥ 4",
+    "judge_vs_transformers": "≥ 4",
+    "new_shape_vs_warm": "≤ 1.3",
+    "ready_s": "≤ 4",
+    "train_share_of_matmul": "≥ 0.5",
+    "decode_share_of_bound": "≥ 0.3",
+}
 
 Figure = dict[str, float]
 
@@ -206,7 +216,11 @@ def measure(folder: str, count: int, judged: int) -> dict[str, Any]:
         # New prompts each time: only what the engine can share within one pass counts.
         figures["judge_vs_transformers"] = _against(
             {name: lambda one=one: one.judge(_judgements(rng, judged)) for name, one in running.items()},
-            {f"{name}, {n} at a time": lambda one=one, n=n: one.judge(_judgements(rng, judged), n) for name, one in peers.items() for n in (8, 16)},
+            {
+                f"{name}, {n} at a time": lambda one=one, n=n: one.judge(_judgements(rng, judged), n)
+                for name, one in peers.items()
+                for n in (8, 16)
+            },
             count,
         ) | {"pairs": judged}  # fmt: skip
         figures["new_shape_vs_warm"] = _new_shapes(running[step["ours_dtype"]], rng, count)
@@ -259,9 +273,27 @@ def main() -> None:
         if options.only != "pocket":
             found["llama_135m"] = measure(random_llama(Path(state) / "llama"), options.count, 8)
     write_json(options.out, found)
-    for model in ("pocket", "llama_135m"):
-        for name, figure in found.get(model, {}).items():
-            print(f"{model:11} {name:24} {figure}")
+    table = "\n".join(_table(found))
+    write_atomic(options.out.with_suffix(".md"), table + "\n")
+    print(table)
+
+
+def _table(found: dict[str, Any]) -> Iterator[str]:
+    """The figures as Markdown, with the floors that the engine is held to on the pocket model."""
+    kernels_are = "on" if found["kernels"] else "off"
+    yield f"Engine on {found['threads']} threads, torch {found['torch']}, kernels {kernels_are}; median (lowest–highest)."
+    models = [name for name in ("pocket", "llama_135m") if name in found]
+    yield ""
+    yield f"| | floor, pocket | {' | '.join(models)} |"
+    yield "|---|---|" + "---|" * len(models)
+    for name, floor in FLOORS.items():
+        cells = [f"{found[model][name]['ratio']} ({found[model][name]['low']}–{found[model][name]['high']})" for model in models]
+        yield f"| {name} | {floor} | {' | '.join(cells)} |"
+    for kind in ("samplers", "adapters"):
+        for count in found[models[0]]["load"][kind]:
+            loads = [found[model]["load"][kind][count] for model in models]
+            cells = [f"{load['tokens_per_second']:,.0f} tokens/s, {load['latency_s']} s" for load in loads]
+            yield f"| {count} {kind} | never falls | {' | '.join(cells)} |"
 
 
 if __name__ == "__main__":
