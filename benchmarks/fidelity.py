@@ -23,7 +23,7 @@ from idiolect.world.defects import DEFECTS, Defect, LabelledDraft, labelled_draf
 
 ROOT = Path(__file__).parent
 RESULTS, PAGE = ROOT / "results" / "fidelity.json", ROOT.parent / "docs" / "results" / "fidelity.md"
-KNOWN = 6
+KNOWN = 4
 """The person's own e-mails that the checker knows."""
 
 
@@ -49,7 +49,7 @@ def _share(part: int, whole: int) -> dict[str, float] | None:
     if not whole:
         return None
     interval = binomtest(part, whole).proportion_ci(method="wilson")
-    return {"mean": round(part / whole, 4), "low": round(interval.low, 4), "high": round(interval.high, 4), "of": whole}
+    return {"mean": round(part / whole, 4), "low": round(float(interval.low), 4), "high": round(float(interval.high), 4), "of": whole}
 
 
 def measure(split: str, count: int, seed: int = 0) -> dict[str, Any]:
@@ -94,7 +94,7 @@ def page(figures: dict[str, Any]) -> str:
         "`python -m benchmarks.fidelity` makes this page. Simulated e-mails, a third of them harmless: as the author writes them, with a fact",
         "in another spelling (15:00 for 3 pm, Fri for Friday, EUR 12,50 for 12.50 euros), or with a sentence that looks like a defect ([1],",
         "24/7, “Here is the draft that you wanted”). The others have one planted defect. The detectors find facts by their form, as on real",
-        "mail, and know six of the author's own e-mails. They were shaped on the development split; the held-out split has other people,",
+        "mail, and know four of the author's own e-mails. They were shaped on the development split; the held-out split has other people,",
         "values and wordings. 95 % Wilson intervals.",
     ]
     for split in ("heldout", "development"):
@@ -106,7 +106,9 @@ def page(figures: dict[str, Any]) -> str:
     kinds = figures["heldout"]["detectors"]
     lines += ["", "## Held-out recall by what was planted", "", "| | lost | invented |", "|---|---|---|"]
     for kind in sorted({*kinds["lost"]["recall_by_kind"], *kinds["invented"]["recall_by_kind"]}):
-        lines.append(f"| {kind} | {cell(kinds['lost']['recall_by_kind'].get(kind))} | {cell(kinds['invented']['recall_by_kind'].get(kind))} |")
+        lines.append(
+            f"| {kind} | {cell(kinds['lost']['recall_by_kind'].get(kind))} | {cell(kinds['invented']['recall_by_kind'].get(kind))} |"
+        )
     return "\n".join(lines) + "\n"
 
 

@@ -21,7 +21,7 @@ __all__ = ["Fidelity", "FidelityChecker", "invented_facts", "usual_facts"]
 _LIST_MARK = re.compile(r"^\s*(?:\d{1,2}[.)]|[-*•])\s+", re.MULTILINE)
 # Kinds whose appearance in a draft is a claim. A quotation is not one, and its inside is looked at by itself.
 _CLAIMS = frozenset({"link", "address", "day", "time", "amount", "code", "count", "person"})
-_CITATION = re.compile(r"\[\d{1,3}\]|\(\d{1,2}\)(?!\s?\d)")
+_CITATION = re.compile(r"\(see [\d,. ]+(?:above|below)?\)|\[\d{1,3}\]|\(\d{1,2}\)(?!\s?\d)")
 
 
 @dataclass(frozen=True)

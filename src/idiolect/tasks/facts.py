@@ -44,7 +44,7 @@ _FORMS: tuple[tuple[str, re.Pattern[str]], ...] = (
     ("link", re.compile(rf"\b[a-z0-9][\w-]*(?:\.[a-z0-9][\w-]*)*\.(?:{_TOP_LEVEL})\b(?![\w@])")),
     ("quote", re.compile(r"“([^”\n]{1,120})”|\"([^\"\n]{1,120})\"|(?<!\w)‘([^’\n]{2,120})’(?!\w)|(?<!\w)'([^'\n]{2,120})'(?!\w)")),
     # Turns of speech, which state nothing: they have no kind.
-    ("", _any_case(r"\b24/7\b|\b50/50\b|\b1(?:00|10)\s?% (?=agree|sure|certain|fine|ok|behind|on board)|\b1:1s?\b|\b1-on-1\b|\b[34]-?D\b")),
+    ("", _any_case(r"\b24/7\b|<3(?!\d)|\b50/50\b|\b1(?:00|10)\s?% (?=agree|sure|certain|fine|ok|behind|on board)|\b1:1s?\b|\b1-on-1\b|\b[34]-?D\b")),
     ("day", _any_case(rf"\b\d{{4}}-\d\d-\d\d\b|\b\d{{1,2}}/\d{{1,2}}(?:/\d{{2,4}})?\b(?!\s?{_MONEY})|\b\d{{1,2}}\.\d{{1,2}}\.(?:\d{{2,4}}\b|(?=\s?[a-z(,]))")),
     ("phone", re.compile(r"(?<![\w/@.,-])(?:\+|\(\+?)?\d(?:[ ().\-/]{0,2}\d){6,14}(?![\w@]|[.,]\d)|\b\d{3,}-\d{2,}(?:-\d+)*\b")),
     ("time", _any_case(r"\b\d{1,2}(?:[:.]\d\d)? ?(?:-|–|to|and|until) ?\d{1,2}(?:[:.]\d\d)? ?(?:[ap]\.m\.|[ap]m\b)")),
@@ -114,9 +114,12 @@ def request_facts(text: str) -> tuple[Fact, ...]:
     for kind, form in _FORMS:
         for match in form.finditer(left):
             value = next((group for group in match.groups() if group), match[0])
-            if kind and _means_something(kind, value):
+            if not _means_something(kind, value):
+                continue
+            if kind:
                 found.append((match.start(), Fact(kind="code" if kind == "phone" else kind, value=value.strip())))
-        left = form.sub(lambda match, kind=kind: " " * len(match[0]) if _means_something(kind, match[0]) else match[0], left)
+            # Of the same length, so that the places of what follows stay.
+            left = left[: match.start()] + " " * len(match[0]) + left[match.end() :]
     found += _names(left)
     ordered = sorted(found, key=lambda pair: pair[0])
     return tuple(dict.fromkeys(fact for _, fact in ordered))
@@ -185,7 +188,9 @@ class _Stated:
         for fact in self.facts:
             for alternatives in _READ[fact.kind](fact.value) if fact.kind in _READ else ():
                 found[fact.kind] += alternatives
-        loose = re.findall(rf"\b(?:at|by|around|until|till|from|before|after|about|to|@)\s+(\d{{1,2}}|{_HOUR})\b(?![:.]\d)", self.text, re.I)
+        loose = re.findall(
+            rf"\b(?:at|by|around|until|till|from|before|after|about|to|@)\s+(\d{{1,2}}|{_HOUR})\b(?![:.]\d)", self.text, re.I
+        )
         found["time"] += [reading for hour in loose for alternatives in times(hour) for reading in alternatives]
         spelled = re.findall(rf"\d+(?:[.,]\d+)*(?:\s?[km]\b)?|\b{NUMBER_WORDS}\b", self.text, re.IGNORECASE)
         short = re.findall(r"\b(?:mon|tues?|thurs?|fri)\b", self.text)

@@ -75,7 +75,8 @@ _POSTAMBLE = re.compile(
     r"stays)\b"
     rf"|^\W*(?:let me know|tell me|feel free|please let me know|just say)\b[^\n]*\b(?:adjust(?:ments?)?|changes? to (?:the|this) {_LETTER}|revise|revisions?|"
     rf"tweak|modify|modifications?|tweaks|customi[sz]e|personali[sz]e|rewrite|shorter|longer|more formal|less formal|(?:another|different) {_LETTER}|tone)\b"
-    rf"|^\W*(?:would you like|do you want|shall i|should i)\b[^\n]*\b(?:adjust|revise|rewrite|change|shorten|tweak|modify|tone|{_LETTER})\b"
+    rf"|^\W*(?:please )?feel free to (?:\w+ )*(?:change|edit|alter|adapt|reword|use)\b[^\n]*\b(?:{_LETTER}|wording|it|this)\b"
+    rf"|^\W*(?:would you like|do you want|shall i|should i)\b[^\n]*\b(?:adjust|revise|rewrite|change|shorten|shorter|longer|formal|tweak|modify|tone|{_LETTER})\b"
     rf"|^\W*i(?:['’]ve| have)? (?:kept|tried|wrote|written|aimed|made|used|included|assumed|left|adapted|matched)\b[^\n]*\b(?:{_LETTER}|tone|style|"
     r"voice|wording|placeholders?|concise|formal|informal|brackets)\b"
     r"|^\W*[(*\[_]+\W*i(?:['’]ve| have)? (?:left out|omitted|skipped|added|assumed|included)\b"
@@ -105,7 +106,13 @@ def meta_comments(text: str, context: str = "") -> list[str]:
     ):  # fmt: skip
         found.append(letter[0].strip())
     closing = _closing_line(lines)
-    tail = lines[closing + 1 :] if closing is not None else lines[-1:] if len(lines) > 2 and re.match(r"^\W*(?:note|explanation)\b", lines[-1], re.I) else []
+    tail = (
+        lines[closing + 1 :]
+        if closing is not None
+        else lines[-1:]
+        if len(lines) > 2 and re.match(r"^\W*(?:note|explanation)\b", lines[-1], re.I)
+        else []
+    )
     for line in tail:
         sentences = re.split(r"(?<=[.!?]) ", line)
         if any(_POSTAMBLE.match(sentence) for sentence in sentences) and not re.match(r"^\W*p\.?\s?s\b", line, re.IGNORECASE):
@@ -142,7 +149,13 @@ def _signs_off(line: str) -> bool:
         return False
     words = re.findall(r"[^\W_]+", line.lower().replace("'", "").replace("’", ""))
     bare = [word for word in words if word not in ("on", "at")]
-    return bool(bare) and len(words) <= 6 and (bare[0] != "all" or bare[1:2] in (["the"], ["my"])) and bare[0] in _SIGN_OFF_STARTS and all(word in _SIGN_OFF_WORDS for word in bare)
+    return (
+        bool(bare)
+        and len(words) <= 6
+        and (bare[0] != "all" or bare[1:2] in (["the"], ["my"]))
+        and bare[0] in _SIGN_OFF_STARTS
+        and all(word in _SIGN_OFF_WORDS for word in bare)
+    )
 
 
 def _closing_line(lines: Sequence[str]) -> int | None:
@@ -166,7 +179,9 @@ def ending(text: str) -> str:
         return "open" if after and re.match(r"p\.?\s?s\b", after[-1], re.IGNORECASE) and not _ENDS_WELL.search(after[-1]) else "closed"
     if _ENDS_WELL.search(last) and last.count("(") <= last.count(")"):
         return "stopped"
-    signs = re.fullmatch(r"[-–—~]*\s*(?:[^\W\d_][\w.'’-]*\s?){1,3}", last) is not None and all(part[0].isupper() for part in last.strip("-–—~ ").split())
+    signs = re.fullmatch(r"[-–—~]*\s*(?:[^\W\d_][\w.'’-]*\s?){1,3}", last) is not None and all(
+        part[0].isupper() for part in last.strip("-–—~ ").split()
+    )
     return "closed" if signs and not hanging and len(lines) > 1 and _ENDS_WELL.search(lines[-2]) else "open"
 
 

@@ -12,7 +12,21 @@ from dataclasses import dataclass
 from datetime import date
 from itertools import product
 
-__all__ = ["CURRENCY", "HOURS", "MONTHS", "NUMBER_WORDS", "WEEKDAYS", "Amount", "Day", "Reading", "agree", "amounts", "days", "numbers", "times"]
+__all__ = [
+    "CURRENCY",
+    "HOURS",
+    "MONTHS",
+    "NUMBER_WORDS",
+    "WEEKDAYS",
+    "Amount",
+    "Day",
+    "Reading",
+    "agree",
+    "amounts",
+    "days",
+    "numbers",
+    "times",
+]
 
 WEEKDAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
 MONTHS = "january february march april may june july august september october november december".split()

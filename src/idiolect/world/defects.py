@@ -40,7 +40,6 @@ class LabelledDraft:
     """False where the draft ran into its length, as the service tells."""
 
 
-# Each list serves all splits: two sentences in three are for development, the third is for held-out drafts.
 INVENTIONS: dict[str, tuple[str, ...]] = {
     "person": (
         "I told {} about it.", "{} said that it is fine.", "Please ask {} as well.", "My colleague {} will help you.", "I met {} and we talked.",
@@ -58,6 +57,19 @@ INVENTIONS: dict[str, tuple[str, ...]] = {
     "code": ("The number is {}.", "Use {} as the reference.", "It is booked as {}.", "Quote {} then.", "Your ticket is {}.", "The case is {}."),
     "count": ("We expect {}.", "There will be {}.", "Please plan for {}.", "So far {} said yes.", "It is for {}.", "I counted {}."),
 }  # fmt: skip
+_HELDOUT_INVENTIONS: dict[str, tuple[str, ...]] = {
+    "person": (
+        "Give my regards to {}.", "I have asked {} to look at it.", "{} thinks that it is a good idea.", "As {} told me, it is fine.",
+        "The plan came from {}, who is on my side.", "Please talk to {} before that.", "Only {} has the key.",
+    ),
+    "day": ("I am back on {}.", "Let us talk again {}.", "We have time until {}, no more.", "It was sent on {}.", "From {} on I am at home."),
+    "time": ("The door opens at {}.", "I will call you around {}.", "Can you be there by {}?", "We close at {}.", "After {} I am free."),
+    "amount": ("For {} it is yours.", "The bill came to {}.", "I still owe you {}.", "We would save {}.", "At {} it is too much."),
+    "address": ("My new address: {}", "Reply to {} please.", "The right person is at {}.", "It went to {}.", "Try {} instead."),
+    "link": ("You find it under {}.", "Please read {} before that.", "The map: {}", "Have a look at {}.", "We put it on {}, as always."),
+    "code": ("Please mention {}.", "The file is {}.", "Under {} you find it.", "It has the mark {}.", "My reference is {}."),
+    "count": ("We were {} last time.", "Chairs for {} would be good.", "It went well with {}.", "Is it fine for {}?", "At most {} fit in."),
+}  # fmt: skip
 _PLACEHOLDERS = (
     "[Your Name]", "[Date]", "[insert date]", "{{name}}", "<your name>", "[Company Name]", "XXX", "[Recipient's Name]", "___", "[phone number]",
     "[Time]", "<insert link here>", "(insert amount)", "{name}", "[Your Position]", "[link to the form]", "XXXX", "[ADDRESS]", "<date>",
@@ -67,6 +79,16 @@ _PREAMBLES = (
     "Here is the e-mail:", "Here's a draft:", "Sure! Here is the email you asked for:", "Certainly, here's the message:", "Draft:",
     "Below is the requested e-mail:", "Of course! I have written the email as requested:", "**Email:**", "Here's the reply in your style:",
     "Revised version:", "Okay, here is a short message:", "Sure, I can help with that. Here's the e-mail:",
+    "Here's an e-mail you could send:",
+    "Sure thing! Here's the message:",
+    "Absolutely! Here is a version in that style:",
+    "Final draft:",
+    "This is the email I would send:",
+    "Okay, here you go:",
+    "E-mail:",
+    "Certainly. Please find the message below:",
+    "I have drafted the following email for you:",
+    "Here is one way to write it:",
 )  # fmt: skip
 _POSTAMBLES = (
     "Note: replace the name before you send it.", "Let me know if you'd like me to adjust the tone.", "This e-mail keeps all the facts.",
@@ -75,7 +97,61 @@ _POSTAMBLES = (
     "Remember to fill in the placeholders.", "I kept the tone friendly and the text short.", "Let me know if you want a shorter version.",
     "Explanation: the style follows your earlier messages.", "I've written this message in your usual style.",
     "Feel free to change the wording of this email as you like.",
+    "I hope this draft works for you!",
+    "Please replace the placeholders before sending.",
+    "Let me know if you need it to be more formal.",
+    "This message is written in the style that you asked for.",
+    "(I have left out the date, as you did not give one.)",
+    "Note that this email assumes that you know each other.",
+    "Shall I make it shorter?",
+    "You can adjust the greeting if needed.",
+    "**Explanation:** I used short sentences to match your tone.",
+    "Feel free to edit it before you send it.",
+    "Do you want me to change anything in this message?",
+    "Make sure to insert the right date.",
 )  # fmt: skip
+_HELDOUT_PLACEHOLDERS = (
+    "[Insert Name]",
+    "[Your Phone Number]",
+    "[Meeting Date]",
+    "{{ first_name }}",
+    "<insert date>",
+    "[YOUR COMPANY]",
+    "$XXX",
+    "____",
+    "[your signature]",
+    "<Company Name>",
+    "(enter the amount)",
+    "{company}",
+    "[Manager's Name]",
+    "[add details here]",
+    "[City]",
+    "<<email>>",
+)
+_HELDOUT_PREAMBLES = (
+    "Here's my suggestion for the e-mail:",
+    "Sure, here it is:",
+    "Of course. Your message:",
+    "Suggested reply:",
+    "I've put together a draft for you:",
+    "Here is a friendly version of the message:",
+    "Alright, here's what I came up with:",
+    "**Draft:**",
+    "Certainly! This is how the email could read:",
+)
+_HELDOUT_POSTAMBLES = (
+    "I hope this is what you wanted from the message!",
+    "Replace the placeholders with the real names.",
+    "Let me know if you would like me to rewrite it.",
+    "This draft follows your usual way of writing.",
+    "(Note: the text leaves out what you did not say.)",
+    "Should I change the tone?",
+    "Feel free to adapt the wording.",
+    "You may want to edit the greeting before sending this email.",
+    "Note: I assumed that you are on first-name terms.",
+    "Don't forget to fill in the blanks.",
+    "If you want, I can make it shorter or more formal.",
+)
 _HARMLESS = (
     "As it says in [1] all is well.", "We are here 24/7.", "I am 100% sure about it.", "Note that the door sticks.", "Here is what I think: it is fine.",
     "Sure, no problem at all.", "I hope this helps.", "Have a good weekend.", "May I ask you something?", "One more thing, and then I am done.",
@@ -83,7 +159,57 @@ _HARMLESS = (
     "You are a star <3", "This is PLAN B, of course.", "Please note the change.", "It is a draft, so be kind.", "See [2] and (3) below.",
     "Thank you for your message.", "I may be late, but I will come.", "We said so the second time.", "Let me know if this works for you.",
     "Feel free to call me.", "Of course, here is my answer: yes.", "OK, FYI it is done.", "I replaced the old name in it.",
+    "Like in [3], only better.",
+    "It is open 24/7 for us.",
+    "Note: it is heavy.",
+    "Here is my view: do it.",
+    "I hope that helps you a bit.",
+    "Have a lovely day.",
+    "May we talk about it?",
+    "First things first.",
+    "I will make any changes that you want.",
+    "My draft is at the end.",
+    "The four of us agree.",
+    "That is NOT a joke.",
+    "In short (see 2 above) it is fine.",
+    "My answer is below.",
+    "It may take a while.",
+    "She wrote a long letter about it.",
+    "Sure, why not.",
+    "Absolutely, count me in.",
+    "Here is the message of the day: be kind.",
+    "I <3 this plan.",
+    "The tone of the call was good.",
+    "Please feel free to come by.",
+    "As before, I am here.",
+    "No [x] to set for you.",
 )  # fmt: skip
+_HELDOUT_HARMLESS = (
+    "We do it as in [4].",
+    "They work 24/7 these days.",
+    "Note well: it is late.",
+    "Here is my idea for you.",
+    "I hope it helps a little.",
+    "Have a good time there.",
+    "May it go well.",
+    "Second, we need more time.",
+    "I can make changes if you want.",
+    "The draft is not mine.",
+    "All of us are in.",
+    "It is VERY good.",
+    "In short (see above) it is fine.",
+    "You have my word.",
+    "It will take some time.",
+    "The letter came late.",
+    "Sure, we can do that.",
+    "Certainly, it is my fault.",
+    "Here is the text of the song.",
+    "Much love <3 to all.",
+    "Tone and style are yours.",
+    "Feel free to stay.",
+    "As you wish.",
+    "Let me know what you think of it.",
+)
 
 
 def labelled_drafts(split: str, count: int, seed: int = 0) -> list[LabelledDraft]:
@@ -103,8 +229,8 @@ def labelled_drafts(split: str, count: int, seed: int = 0) -> list[LabelledDraft
     return made
 
 
-def _wording(options: Sequence[str], split: str, rng: random.Random) -> str:
-    return rng.choice([option for at, option in enumerate(options) if (at % 3 == 2) == (split == "heldout")])
+def _wording(development: Sequence[str], heldout: Sequence[str], split: str, rng: random.Random) -> str:
+    return rng.choice(heldout if split == "heldout" else development)
 
 
 def _labelled(
@@ -140,12 +266,12 @@ def _added(text: str, sentence: str, author: Author, rng: random.Random) -> str:
 
 
 def _clean(situation: Situation, author: Author, split: str, rng: random.Random) -> LabelledDraft:
-    return _labelled(situation, author, realise(situation, author, rng.random()), "clean")
+    return _labelled(situation, author, realise(situation, author, str(rng.random())), "clean")
 
 
 def _lookalike(situation: Situation, author: Author, split: str, rng: random.Random) -> LabelledDraft:
-    sentence = _wording(_HARMLESS, split, rng)
-    return _labelled(situation, author, _added(realise(situation, author, rng.random()), sentence, author, rng), "lookalike", sentence)
+    sentence = _wording(_HARMLESS, _HELDOUT_HARMLESS, split, rng)
+    return _labelled(situation, author, _added(realise(situation, author, str(rng.random())), sentence, author, rng), "lookalike", sentence)
 
 
 _VAGUE = {
@@ -160,7 +286,7 @@ def _own_words(author: Author) -> str:
 
 def _lost(situation: Situation, author: Author, split: str, rng: random.Random) -> LabelledDraft | None:
     fact = rng.choice(situation.facts)
-    text = realise(situation, author, rng.random())
+    text = realise(situation, author, str(rng.random()))
     if _holds(_own_words(author), fact.value):
         return None
     return _labelled(situation, author, _put(text, fact.value, _VAGUE[fact.kind]), "lost", fact.kind)
@@ -169,10 +295,12 @@ def _lost(situation: Situation, author: Author, split: str, rng: random.Random) 
 def _changed(situation: Situation, author: Author, split: str, rng: random.Random) -> LabelledDraft | None:
     """A fact replaced by another of its kind: the one is lost, the other invented."""
     fact = rng.choice(situation.facts)
-    text = realise(situation, author, rng.random())
+    text = realise(situation, author, str(rng.random()))
     other = draw(fact.kind, rng, split)
     known = f"{situation.request} {_own_words(author)}".lower()
-    if fact.kind not in (*INVENTIONS, "recipient") or any(part in known for part in re.findall(r"\w+", other.lower()) if part not in ("the",)):
+    if fact.kind not in (*INVENTIONS, "recipient") or any(
+        part in known for part in re.findall(r"\w+", other.lower()) if part not in ("the",)
+    ):
         return None
     if _holds(_own_words(author), fact.value) or _same_sort(fact.kind, other, fact.value):
         return None
@@ -191,24 +319,35 @@ def _invented(situation: Situation, author: Author, split: str, rng: random.Rand
     if kind != "person" and rng.random() < 0.5:
         value = rng.choice(respellings(kind, value) or [value])
     known = f"{situation.request} {_own_words(author)}".lower()
-    if any(part in known for part in re.findall(r"\w{2,}", value.lower()) if part not in _LOOSE) or kind in {fact.kind for fact in situation.facts} & {"time"}:
+    if any(part in known for part in re.findall(r"\w{2,}", value.lower()) if part not in _LOOSE) or kind in {
+        fact.kind for fact in situation.facts
+    } & {"time"}:
         return None
-    text = _added(realise(situation, author, rng.random()), _wording(INVENTIONS[kind], split, rng).format(value), author, rng)
+    text = _added(
+        realise(situation, author, str(rng.random())),
+        _wording(INVENTIONS[kind], _HELDOUT_INVENTIONS[kind], split, rng).format(value),
+        author,
+        rng,
+    )
     return _labelled(situation, author, text, "invented", kind, ["invented"])
 
 
-_LOOSE = frozenset("the of past half pm am clock euros dollars pounds francs people guests colleagues visitors example usd eur gbp chf".split())
+_LOOSE = frozenset(
+    "the of past half pm am clock euros dollars pounds francs people guests colleagues visitors example usd eur gbp chf".split()
+)
 
 
 def _placeholder(situation: Situation, author: Author, split: str, rng: random.Random) -> LabelledDraft:
-    slot = _wording(_PLACEHOLDERS, split, rng)
-    text = realise(situation, author, rng.random())
+    slot = _wording(_PLACEHOLDERS, _HELDOUT_PLACEHOLDERS, split, rng)
+    text = realise(situation, author, str(rng.random()))
     form = rng.randrange(3)
     if form == 0:
         recipient = situation.slots["recipient"]
         planted = text.replace(recipient, slot, 1)
     elif form == 1:
-        planted = _added(text, rng.choice(("Please call me at {}.", "It is on {}.", "My number is {}.", "Ask {} about it.")).format(slot), author, rng)
+        planted = _added(
+            text, rng.choice(("Please call me at {}.", "It is on {}.", "My number is {}.", "Ask {} about it.")).format(slot), author, rng
+        )
     else:
         planted = f"{text}\n{slot}" if not set(slot) <= set("_X") else _added(text, f"Call {slot} then.", author, rng)
     defects: list[Defect] = ["placeholder"]
@@ -217,18 +356,18 @@ def _placeholder(situation: Situation, author: Author, split: str, rng: random.R
 
 
 def _meta_comment(situation: Situation, author: Author, split: str, rng: random.Random) -> LabelledDraft:
-    text = realise(situation, author, rng.random())
+    text = realise(situation, author, str(rng.random()))
     if rng.random() < 0.5:
-        words = _wording(_PREAMBLES, split, rng)
+        words = _wording(_PREAMBLES, _HELDOUT_PREAMBLES, split, rng)
         return _labelled(situation, author, f"{words}\n\n{text}", "meta_comment", words, ["meta_comment"])
-    words = _wording(_POSTAMBLES, split, rng)
+    words = _wording(_POSTAMBLES, _HELDOUT_POSTAMBLES, split, rng)
     joint = rng.choice(("\n\n", "\n\n---\n\n", "\n\n---\n"))
     return _labelled(situation, author, f"{text}{joint}{words}", "meta_comment", words, ["meta_comment"])
 
 
 def _truncated(situation: Situation, author: Author, split: str, rng: random.Random) -> LabelledDraft | None:
     """The text cut inside a sentence of its body; half of the drafts also say that they ran into their length."""
-    text = realise(situation, author, rng.random())
+    text = realise(situation, author, str(rng.random()))
     paragraphs, sign_off = _body(text, author)
     start, end = len(paragraphs[0]) + 2, len("\n\n".join(paragraphs[:sign_off]))
     places = [at for at in range(start + 12, end - 2) if _inside(text[:at], text[at:])]
@@ -236,7 +375,9 @@ def _truncated(situation: Situation, author: Author, split: str, rng: random.Ran
         return None
     finished = rng.random() < 0.5
     cut = text[: rng.choice(places)].rstrip()
-    return _labelled(situation, author, cut, "truncated", "hit the length" if not finished else "mid-sentence", ["truncated"], finished=finished)
+    return _labelled(
+        situation, author, cut, "truncated", "hit the length" if not finished else "mid-sentence", ["truncated"], finished=finished
+    )
 
 
 def _inside(before: str, after: str) -> bool:
@@ -252,12 +393,18 @@ def _respelt(situation: Situation, author: Author, split: str, rng: random.Rando
     if not spellings or _holds(_own_words(author), fact.value):
         return None
     spelling = rng.choice(spellings)
-    return _labelled(situation, author, _put(realise(situation, author, rng.random()), fact.value, spelling), "respelt", f"{fact.value} → {spelling}")
+    return _labelled(
+        situation,
+        author,
+        _put(realise(situation, author, str(rng.random())), fact.value, spelling),
+        "respelt",
+        f"{fact.value} → {spelling}",
+    )
 
 
 _HOURS = "one two three four five six seven eight nine ten eleven twelve".split()
 _TENS = {20: "twenty", 30: "thirty", 40: "forty", 50: "fifty"}
-_MONTHS = "January February March April May June July August September October November December".split()
+_MONTHS: list[str] = "January February March April May June July August September October November December".split()
 
 
 def respellings(kind: str, value: str) -> list[str]:
@@ -277,7 +424,11 @@ def _times(value: str) -> list[str]:
         short = (hour - 1) % 12 + 1
         return [f"{hour:02d}:{minutes}", f"{short}:{minutes} {half}", f"{short}.{minutes}{half}", f"{short}:{minutes}{half[0]}.m."]
     hour = next(at for at, name in enumerate(_HOURS, 1) if value.endswith(name) or value.startswith(name))
-    return [f"{hour}:30", f"{hour % 12 + 12}:30", f"{hour}.30 pm"] if value.startswith("half") else [f"{hour} o'clock", f"{hour}:00", f"{hour} pm"]
+    return (
+        [f"{hour}:30", f"{hour % 12 + 12}:30", f"{hour}.30 pm"]
+        if value.startswith("half")
+        else [f"{hour} o'clock", f"{hour}:00", f"{hour} pm"]
+    )
 
 
 def _days(value: str) -> list[str]:
@@ -289,7 +440,15 @@ def _days(value: str) -> list[str]:
     day, month = (found[1], found[2]) if found[1].isdigit() else (found[2], found[1])
     end = "th" if 10 < int(day) < 20 else {"1": "st", "2": "nd", "3": "rd"}.get(day[-1], "th")
     number = _MONTHS.index(month) + 1
-    return [f"{day} {month}", f"{month} {day}", f"{day}{end} of {month}", f"{month[:3]} {day}", f"{month} {day}{end}", f"{day}/{number}", f"{day} {month[:3]}."]
+    return [
+        f"{day} {month}",
+        f"{month} {day}",
+        f"{day}{end} of {month}",
+        f"{month[:3]} {day}",
+        f"{month} {day}{end}",
+        f"{day}/{number}",
+        f"{day} {month[:3]}.",
+    ]
 
 
 def _amounts(value: str) -> list[str]:
@@ -298,7 +457,14 @@ def _amounts(value: str) -> list[str]:
     digits = number[0] if number else ""
     symbol, word = {"USD": ("$", "dollars"), "EUR": ("€", "euros"), "GBP": ("£", "pounds"), "CHF": ("CHF ", "francs")}[unit]
     cents = digits if "." in digits else f"{digits}.00"
-    return [f"{symbol}{digits}", f"{digits} {word}", f"{unit} {digits}", f"{symbol}{cents}", f"{digits} {unit}", f"{digits.replace('.', ',')} {unit}"]
+    return [
+        f"{symbol}{digits}",
+        f"{digits} {word}",
+        f"{unit} {digits}",
+        f"{symbol}{cents}",
+        f"{digits} {unit}",
+        f"{digits.replace('.', ',')} {unit}",
+    ]
 
 
 def _counts(value: str) -> list[str]:
