@@ -91,9 +91,10 @@ def page(figures: dict[str, Any]) -> str:
     lines = [
         "# Fidelity detectors on planted defects",
         "",
-        "`python -m benchmarks.fidelity` makes this page. Simulated e-mails, a third of them harmless: as the author writes them, with a fact",
-        "in another spelling (15:00 for 3 pm, Fri for Friday, EUR 12,50 for 12.50 euros), or with a sentence that looks like a defect ([1],",
-        "24/7, “Here is the draft that you wanted”). The others have one planted defect. The detectors find facts by their form, as on real",
+        "`python -m benchmarks.fidelity` makes this page. Simulated e-mails, a third of them harmless: as the author writes them, with",
+        "a fact in another spelling (15:00 for 3 pm, Fri for Friday, EUR 12,50 for 12.50 euros), or with a sentence that looks like a",
+        "defect ([1], 24/7, “Here is the draft that you wanted”). The others have one planted defect. The detectors find facts by",
+        "their form, as on real",
         "mail, and know four of the author's own e-mails. They were shaped on the development split; the held-out split has other people,",
         "values and wordings. 95 % Wilson intervals.",
     ]

@@ -138,7 +138,7 @@ def test_overlap_leaves_out_what_the_request_asked_for() -> None:
     whole = finder.overlap("Please bring the red ladder to the garden hall on Friday.")
     assert whole.text == "Please bring the red ladder to the garden hall on Friday"
     assert whole.tokens == 11
-    asked = finder.overlap("Please bring the red ladder to the garden hall on Friday.", "Ask for the red ladder in the garden hall on Friday")
+    asked = finder.overlap(f"{whole.text}.", "Ask for the red ladder in the garden hall on Friday")
     assert asked.tokens == 3
     assert asked.text.startswith("Please bring")
     quoted = finder.overlap("“Thanks  for ALL”")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -180,7 +182,7 @@ def test_holm_never_lowers_and_keeps_the_order(ps: list[float]) -> None:
     assert all(p <= corrected <= 1 for p, corrected in zip(ps, found, strict=True))
     assert all(corrected <= min(1.0, len(ps) * p) for p, corrected in zip(ps, found, strict=True))
     order = np.argsort(ps, kind="stable")
-    assert all(found[a] <= found[b] for a, b in zip(order, order[1:], strict=False))
+    assert all(found[a] <= found[b] for a, b in pairwise(order))
 
 
 def test_holm_corrects_over_the_methods_of_one_measure() -> None:

@@ -10,6 +10,7 @@ import pytest
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import cohen_kappa_score
 
+from handmade_drafts import by
 from idiolect.corpus import Demonstration
 from idiolect.evaluation.drafts import Drafted
 from idiolect.evaluation.judges import Pair, PairJudge, ScoreJudge, Verdict, judge_pairs, truth_judge
@@ -17,7 +18,6 @@ from idiolect.evaluation.ranking import bradley_terry, rank
 from idiolect.evaluation.style import Verifier
 from idiolect.evaluation.winrate import agreement, cohen_kappa, length_controlled, win_rate
 from idiolect.world import HOUSE_AUTHOR, Author
-from handmade_drafts import by
 
 
 @dataclass(frozen=True)
@@ -32,7 +32,7 @@ class Faulty:
     def prefers_first(self, pairs: Sequence[Pair]) -> list[float | None]:
         said = self.fair.prefers_first(pairs)
         return [
-            None if one is None else float(np.clip(one + self.first_place + self.length * np.sign(len(pair.first) - len(pair.second)), 0, 1))
+            one if one is None else float(np.clip(one + self.first_place + self.length * np.sign(len(pair.first) - len(pair.second)), 0, 1))
             for one, pair in zip(said, pairs, strict=True)
         ]
 

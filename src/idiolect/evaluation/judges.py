@@ -37,7 +37,7 @@ class PairJudge(Protocol):
     def name(self) -> str: ...
 
     def prefers_first(self, pairs: Sequence[Pair]) -> list[float | None]:
-        """For each pair the probability that the first draft is better, 1, 0.5 (a tie) or 0 where it only names one, None for no verdict."""
+        """For each pair the probability that the first draft is better: 1, 0.5, 0 where it only names one or a tie; None: no verdict."""
         ...
 
 

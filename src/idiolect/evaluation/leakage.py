@@ -5,6 +5,7 @@ Knows the service's log-probabilities and the workspace's texts. Knows nothing o
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Callable, Sequence
 
@@ -35,7 +36,7 @@ class Leakage(BaseModel):
     exposure: Measure = Measure()
     """Bits by which training raised planted secrets above others (Carlini et al. 2019); nothing where none is planted."""
     exposure_p: float | None = None
-    """How often a model that never saw the secrets would get so much: of k secrets, 2·ln 2·(sum of bits) is χ² with 2k degrees of freedom."""
+    """How often a model that never saw the secrets gets so much: for k secrets, 2·ln 2·(sum of bits) is χ² with 2k degrees of freedom."""
     exposure_by_chance: float | None = None
     """What a model gets that never saw the secrets."""
     exposure_at_most: float | None = None
@@ -108,7 +109,7 @@ async def audit(
 
     async def scored(model: Writer, pairs: Sequence[tuple[str, str]], before: int) -> list[list[float]]:
         asked = [[*model.messages(request), {"role": "assistant", "content": text}] for request, text in pairs]
-        told = (lambda done, _: on_progress(before + done, total)) if on_progress else None
+        told = functools.partial(_told, on_progress, before, total) if on_progress else None
         return await text_logprobs(connection, model, asked, on_progress=told)
 
     plain = Writer(name="base", base_model=writer.base_model, renderer=writer.renderer)
@@ -133,6 +134,10 @@ async def audit(
         sentence="",
     )
     return found.model_copy(update={"sentence": _sentence(found)})
+
+
+def _told(on_progress: OnProgress, before: int, total: int, done: int, _: int) -> None:
+    on_progress(before + done, total)
 
 
 def _chance_of(exposures: Sequence[float]) -> float | None:

@@ -87,7 +87,7 @@ def rank(scores: Scores, *, seed: int = 0) -> list[Ranked]:
     ranked = []
     for index in np.argsort(-found, kind="stable"):
         low, high = percentile_interval(resampled_R_P[:, index])
-        best, worst = (int(round(value)) for value in percentile_interval(ranks_R_P[:, index]))
+        best, worst = (round(value) for value in percentile_interval(ranks_R_P[:, index]))
         score = Measure(mean=round(float(found[index]), _DIGITS), low=round(low, _DIGITS), high=round(high, _DIGITS))
         place = 1 + int((found > found[index] + 1e-9).sum())
         ranked.append(Ranked(writer=names[index], rank=place, best_rank=best, worst_rank=worst, score=score, chance=_as_chance(score)))

@@ -44,8 +44,13 @@ _FORMS: tuple[tuple[str, re.Pattern[str]], ...] = (
     ("link", re.compile(rf"\b[a-z0-9][\w-]*(?:\.[a-z0-9][\w-]*)*\.(?:{_TOP_LEVEL})\b(?![\w@])")),
     ("quote", re.compile(r"“([^”\n]{1,120})”|\"([^\"\n]{1,120})\"|(?<!\w)‘([^’\n]{2,120})’(?!\w)|(?<!\w)'([^'\n]{2,120})'(?!\w)")),
     # Turns of speech, which state nothing: they have no kind.
-    ("", _any_case(r"\b24/7\b|<3(?!\d)|\b50/50\b|\b1(?:00|10)\s?% (?=agree|sure|certain|fine|ok|behind|on board)|\b1:1s?\b|\b1-on-1\b|\b[34]-?D\b")),
-    ("day", _any_case(rf"\b\d{{4}}-\d\d-\d\d\b|\b\d{{1,2}}/\d{{1,2}}(?:/\d{{2,4}})?\b(?!\s?{_MONEY})|\b\d{{1,2}}\.\d{{1,2}}\.(?:\d{{2,4}}\b|(?=\s?[a-z(,]))")),
+    ("", _any_case(
+        r"\b24/7\b|<3(?!\d)|\b50/50\b|\b1(?:00|10)\s?% (?=agree|sure|certain|fine|ok|behind|on board)|\b1:1s?\b|\b1-on-1\b|\b[34]-?D\b"
+    )),
+    ("day", _any_case(
+        rf"\b\d{{4}}-\d\d-\d\d\b|\b\d{{1,2}}/\d{{1,2}}(?:/\d{{2,4}})?\b(?!\s?{_MONEY})"
+        rf"|\b\d{{1,2}}\.\d{{1,2}}\.(?:\d{{2,4}}\b|(?=\s?[a-z(,]))"
+    )),
     ("phone", re.compile(r"(?<![\w/@.,-])(?:\+|\(\+?)?\d(?:[ ().\-/]{0,2}\d){6,14}(?![\w@]|[.,]\d)|\b\d{3,}-\d{2,}(?:-\d+)*\b")),
     ("time", _any_case(r"\b\d{1,2}(?:[:.]\d\d)? ?(?:-|–|to|and|until) ?\d{1,2}(?:[:.]\d\d)? ?(?:[ap]\.m\.|[ap]m\b)")),
     ("day", _any_case(
@@ -71,6 +76,7 @@ _FORMS: tuple[tuple[str, re.Pattern[str]], ...] = (
     ("day", re.compile(rf"(?<!^)(?<![.!?\n] )\b(?:{_MONTH})\b(?: (?:19|20)\d\d)?|\b(?:{_MONTH}) (?:19|20)\d\d\b")),
     ("count", re.compile(r"(?<!\[)\b\d[\d.,]*\d\b(?!\])|(?<!\[)\b\d\b(?!\])")),
 )  # fmt: skip
+_LOOSE_HOUR = rf"\b(?:at|by|around|until|till|from|before|after|about|to|@)\s+(\d{{1,2}}|{_HOUR})\b(?![:.]\d)"
 _READ: dict[str, Callable[[str], Sequence[Iterable[Reading]]]] = {
     "time": times,
     "day": days,
@@ -84,20 +90,25 @@ _NAME = re.compile(rf"(?<![\w'’.@:;-]){_CAPITAL}(?: {_CAPITAL})*")
 _STARTS_SENTENCE = re.compile(r"(?:^|[^\w\s,'’\"“”‘(&/@+-]|[:;]-?[DPp]|<3|\n|\s[-–—])[\s\"“'‘(*>•-]*$")
 # At a sentence's start a capital says nothing, unless what follows is what only people do, or the word owns something.
 _SPEAKS = re.compile(
-    r" (?:loves|loved|likes|liked|enjoyed|hates|lives|sends|said|says|told|tells|asked|asks|wants|wanted|thinks|thought|mentioned|suggested|suggests|confirmed|agreed|promised|called|wrote|joins|"
-    r"joined|emailed|offered|insisted|knows|hopes|(?:and|or) I\b|"
-    r"(?:will|can|is|has|was|would|should|could|won['’]t|can['’]t|isn['’]t) (?:also |now |not )?(?:be (?:there|joining|coming|here|happy|glad|away)|"
-    r"join|joining|come|coming|help|bring|call|send|present|attend|handle|happy|glad|sick|agreed|offered|asked|told|said|confirmed)\b)"
+    r" (?:loves|loved|likes|liked|enjoyed|hates|lives|sends|said|says|told|tells|asked|asks|wants|wanted|thinks|thought|mentioned|"
+    r"suggested|suggests|confirmed|agreed|promised|called|wrote|joins|joined|emailed|offered|insisted|knows|hopes|(?:and|or) I\b|"
+    r"(?:will|can|is|has|was|would|should|could|won['’]t|can['’]t|isn['’]t) (?:also |now |not )?"
+    r"(?:be (?:there|joining|coming|here|happy|glad|away)|join|joining|come|coming|help|bring|call|send|present|attend|handle|happy|glad|"
+    r"sick|agreed|offered|asked|told|said|confirmed)\b)"
 )
-_LABELLED = re.compile(rf"(?:^|[.!?] )[\s*•-]*(?!(?:subject|re|fwd?|ps|p\.s\.)\s*:)[\w ]{{1,30}}: +({_CAPITAL}(?:(?:,? and |, | ){_CAPITAL})*)\.?\s*$", re.MULTILINE | re.IGNORECASE)  # fmt: skip
+_NO_LABEL = r"(?!(?:subject|re|fwd?|ps|p\.s\.)\s*:)"
+_LABELLED = re.compile(
+    rf"(?:^|[.!?] )[\s*•-]*{_NO_LABEL}[\w ]{{1,30}}: +({_CAPITAL}(?:(?:,? and |, | ){_CAPITAL})*)\.?\s*$", re.MULTILINE | re.IGNORECASE
+)
 _SUBJECT = re.compile(r"^[\s*]*(?:subject|re|fwd?)\s*:.*$", re.MULTILINE | re.IGNORECASE)
 # Words whose capital says nothing.
 _NOT_NAMES = re.compile(r"I(?:['’](?:m|ll|ve|d))?|Ok(?:ay)?|Mrs?|Ms|Dr|Prof|Sir|Madam|Mx|[A-Z][A-Z0-9&]+s?|[A-Z]")
 _FORMULAS_TEXT = """
     hello hi hey dear good day morning afternoon evening best kind warm warmest regards wishes thanks thank you many yours sincerely
-    truly faithfully cheers love take care talk soon all the team everyone everybody folks subject sir madam may i we it he she they that
-    this there here what who let's today's tomorrow's yesterday's respectfully cordially greetings happy merry new year christmas easter
-    birthday weekend everyone someone somebody nobody anyone one each both another other others people english german french spanish italian internet see ps a an my our your his her their please sorry if and but
+    truly faithfully cheers love take care talk soon all the team everyone everybody folks subject sir madam may i we it he she they
+    that this there here what who let's today's tomorrow's yesterday's respectfully cordially greetings happy merry new year
+    christmas easter birthday weekend everyone someone somebody nobody anyone one each both another other others people english
+    german french spanish italian internet see ps a an my our your his her their please sorry if and but
 """
 FORMULAS = frozenset(_FORMULAS_TEXT.split())
 """Words of letters' formulas, often capitalised in full ("Best Regards"), which are no names."""

@@ -13,12 +13,16 @@ __all__ = ["cut_short", "ending", "meta_comments", "placeholders"]
 # --- open slots ---------------------------------------------------------------------------------------------------
 
 _SLOT_WORD = (
-    r"(?:names?|surname|dates?|times?|days?|month|year|your|my|our|insert|enter|add|fill|company|organi[sz]ation|position|title|job|role|phone|"
+    r"(?:names?|surname|dates?|times?|days?|month|year|your|my|our|insert|enter|add|fill|company|organi[sz]ation|position|title|"
+    r"job|role|phone|"
     r"telephone|e-?mail|address|recipients?|sender|link|url|amount|sum|price|number|no\.?|topic|subject|location|place|venue|room|city|"
     r"details?|reason|contact|department|team|project|event|meeting|item|product|order|invoice|code|signature|person|client|customer|"
     r"manager|friend|specific|relevant|placeholder|tbd|tba|todo|xx+)"
 )
-_TAG = r"(?:external|extern|urgent|important|spam|fyi|draft|attached|attachment|image|picture|photo|cid|internal|confidential|sic|edited|solved)"
+_TAG = (
+    r"(?:external|extern|urgent|important|spam|fyi|draft|attached|attachment|image|picture|photo|cid|"
+    r"internal|confidential|sic|edited|solved)"
+)
 _PLACEHOLDER = re.compile(
     rf"\[(?!{_TAG}\b)(?=[^\[\]\n]*\b{_SLOT_WORD}\b)[^\[\]\n@]{{2,60}}\](?!\()"
     rf"|\[(?!{_TAG}\b)[A-Z][\w'’]*(?: (?:[A-Z][\w'’]*|of|the|and|or|your|here)){{0,5}}\](?!\()"
@@ -61,35 +65,31 @@ _ANYWHERE = re.compile(
     re.IGNORECASE | re.MULTILINE,
 )
 # Before the greeting: a line that hands the letter over.
+_POLITE = r"sure|certainly|of course|absolutely|okay|ok|yes|great|alright|no problem|happy to help|i(?:['’]d| would) be happy to"
 _PREAMBLE = re.compile(
-    rf"^\W*(?:(?:sure|certainly|of course|absolutely|okay|ok|yes|great|alright|no problem|happy to help|i(?:['’]d| would) be happy to)\b[^\n]*?[,.!:–—-]+\s*)?"
-    rf"(?:(?:here(?:['’]s| is| are)|below is|this is|please find(?: below)?|i(?:['’]ve| have) (?:written|drafted|prepared))\b[^\n]*\b{_LETTER}s?\b[^\n]*[:.!]"
+    rf"^\W*(?:(?:{_POLITE})\b[^\n]*?[,.!:–—-]+\s*)?(?:(?:here(?:['’]s| is| are)|below is|this is|please find(?: below)?|"
+    rf"i(?:['’]ve| have) (?:written|drafted|prepared))\b[^\n]*\b{_LETTER}s?\b[^\n]*[:.!]"
     rf"|(?:(?:final|revised|rewritten|polished|suggested|draft|proposed|the|e-?mail) ?)*{_LETTER}\s*(?:draft|body|text)?\s*:)\W*$",
-    re.IGNORECASE,
-)
-# After the sign-off: what explains the letter or offers to change it.
-_POSTAMBLE = re.compile(
-    rf"^\W*(?:note|notes|explanation|comment|remark|reminder|p\.?s\.? for you)\W*(?::|that)[^\n]*\b(?:{_LETTER}|tone|style|placeholders?|brackets?|adjust|"
-    r"customi[sz]e|personali[sz]e|replace|fill|details|assumed?|wording|instructions?|request)\b"
-    rf"|^\W*(?:this|the|that) (?:above )?{_LETTER}(?: above)? (?:is|keeps|uses|follows|maintains|was|has|should|conveys|captures|includes|matches|reflects|"
-    r"stays)\b"
-    rf"|^\W*(?:let me know|tell me|feel free|please let me know|just say)\b[^\n]*\b(?:adjust(?:ments?)?|changes? to (?:the|this) {_LETTER}|revise|revisions?|"
-    rf"tweak|modify|modifications?|tweaks|customi[sz]e|personali[sz]e|rewrite|shorter|longer|more formal|less formal|(?:another|different) {_LETTER}|tone)\b"
-    rf"|^\W*(?:please )?feel free to (?:\w+ )*(?:change|edit|alter|adapt|reword|use)\b[^\n]*\b(?:{_LETTER}|wording|it|this)\b"
-    rf"|^\W*(?:would you like|do you want|shall i|should i)\b[^\n]*\b(?:adjust|revise|rewrite|change|shorten|shorter|longer|formal|tweak|modify|tone|{_LETTER})\b"
-    rf"|^\W*i(?:['’]ve| have)? (?:kept|tried|wrote|written|aimed|made|used|included|assumed|left|adapted|matched)\b[^\n]*\b(?:{_LETTER}|tone|style|"
-    r"voice|wording|placeholders?|concise|formal|informal|brackets)\b"
-    r"|^\W*[(*\[_]+\W*i(?:['’]ve| have)? (?:left out|omitted|skipped|added|assumed|included)\b"
-    rf"|^\W*(?:i )?hope (?:this|that|the) (?:{_LETTER} )?(?:helps|works|meets|is what you)\b"
-    rf"|^\W*(?:remember|make sure|be sure|don['’]t forget) to (?:replace|fill|adjust|customi[sz]e|personali[sz]e|edit|insert|proofread)\b"
-    r"|^.*\b(?:in|matching|matches|mimics|imitates|keeping) (?:the|your|his|her|their) (?:(?:requested|given|usual|typical|author|person|user)['’]?s? )*"
-    r"(?:writing )?(?:style|tone|voice)\b"
-    r"|^\W*(?:you can|you may)(?: also)? (?:replace|adjust|customi[sz]e|personali[sz]e|edit|modify)\b",
     re.IGNORECASE,
 )
 _GREETING = re.compile(r"^\W*(?:hi|hiya|hello|hey|dear|good (?:morning|afternoon|evening|day)|greetings|my dear)\b", re.IGNORECASE)
 _HEADER = re.compile(r"^\W*(?:subject|re|fwd?|to|from|cc|bcc|date)\W*:", re.IGNORECASE)
 _HANDS_OVER = re.compile(rf":\W*$|\b{_LETTER}\b|^\W*(?:sure|certainly|of course|absolutely|okay)\b", re.IGNORECASE)
+# After the sign-off stand a name, a telephone number, a postscript; a sentence about writing is a remark.
+_ABOUT_WRITING = re.compile(
+    rf"\b(?:{_LETTER}|wording|phrasing|tone|style|voice|greeting|sign-?off|sentences?|paragraphs?|placeholders?|brackets?|blanks|"
+    r"rewrite|rewritten|"
+    r"edit|edits|adjust\w*|adapt\w*|tweaks?|revis\w+|modif\w+|custom\w+|personali\w+|replace|fill in|insert|shorter|longer|shorten|formal|"
+    r"informal|casual|concise|assum\w+|left out|omitted|skipped|wrote|written|helps|(?:change|right) (?:anything|something|date|"
+    r"name)|word count)\b",
+    re.IGNORECASE,
+)
+_SAYS = re.compile(r"\b(?:i|i['’]ve|i['’]m|you|your|this|it|the|please|should|remember|feel free|let me|would|hope|note)\b", re.IGNORECASE)
+_NO_REMARK = re.compile(
+    r"^\W*p\.?\s?s\b|@|\b(?:confidential|privileged|intended (?:recipient|for)|attachments?|sent from)\b", re.IGNORECASE
+)
+_RULE = re.compile(r"^\s*[-*_=]{3,}\s*$")
+_ASIDE = re.compile(r"^\W*(?:note|notes|explanation|comment|reminder)\b|^\s*[(\[*]", re.IGNORECASE)
 
 
 def meta_comments(text: str, context: str = "") -> list[str]:
@@ -98,47 +98,52 @@ def meta_comments(text: str, context: str = "") -> list[str]:
     What hands over or explains counts only before the greeting or after the sign-off; in a letter's body "Here is the draft" may
     be meant. ``context`` is the request, whose own words are never a remark.
     """
-    lines = [line for line in text.split("\n") if line.strip()]
-    found = [line.strip() for line in lines if _ANYWHERE.search(line)]
+    lines = [line.strip() for line in text.split("\n") if line.strip()]
+    found = [line for line in lines if _ANYWHERE.search(line)]
     letter = [line for line in lines if not _HEADER.match(line)]
-    if len(letter) > 1 and not _GREETING.match(letter[0]) and (
-        _PREAMBLE.match(letter[0]) or (_GREETING.match(letter[1]) and _HANDS_OVER.search(letter[0]))
-    ):  # fmt: skip
-        found.append(letter[0].strip())
-    closing = _closing_line(lines)
-    tail = (
-        lines[closing + 1 :]
-        if closing is not None
-        else lines[-1:]
-        if len(lines) > 2 and re.match(r"^\W*(?:note|explanation)\b", lines[-1], re.I)
-        else []
-    )
-    for line in tail:
-        sentences = re.split(r"(?<=[.!?]) ", line)
-        if any(_POSTAMBLE.match(sentence) for sentence in sentences) and not re.match(r"^\W*p\.?\s?s\b", line, re.IGNORECASE):
-            found.append(line.strip())
+    if len(letter) > 1 and not _GREETING.match(letter[0]):
+        hands_over = _GREETING.match(letter[1]) and _HANDS_OVER.search(letter[0])
+        found += letter[:1] if hands_over or _PREAMBLE.match(letter[0]) else []
+    for line in _after_the_letter(lines):
+        if len(line.split()) > 2 and _ABOUT_WRITING.search(line) and _SAYS.search(line) and not _NO_REMARK.search(line):
+            found.append(line)
     return [one for one in dict.fromkeys(found) if one.lower() not in context.lower()]
+
+
+def _after_the_letter(lines: Sequence[str]) -> Sequence[str]:
+    """The lines after a rule, after a sign-off (a comma, or a name below, says that it is one), or a last line set apart as a note."""
+    rule = next((at for at in range(len(lines) - 1, len(lines) // 2, -1) if _RULE.match(lines[at])), None)
+    closing = _closing_line(lines)
+    if closing is not None:
+        below = lines[closing + 1 : closing + 2]
+        signed = not re.search(r"[.!?]$", lines[closing]) or (below and len(below[0].split()) < 4 and not re.search(r"[.!?]$", below[0]))
+        if signed:
+            return lines[closing + 1 :]
+    if rule is not None:
+        return lines[rule + 1 :]
+    return lines[-1:] if len(lines) > 2 and _ASIDE.match(lines[-1]) else []
 
 
 # --- the end ------------------------------------------------------------------------------------------------------
 
 _SIGN_OFF_WORDS = frozenset(
-    """kind kindest best warm warmest many with all my very yours yrs thanks thank you sincerely cheers regards love ciao bye goodbye talk speak see
-    until take care cordially respectfully greetings lots of hugs xo xoxo x xx xxx much appreciated wishes wish warmly rgds br thx ta later then peace
-    the and a again soon for now to in advance truly faithfully forward looking it hearing from have good great nice lovely day week weekend evening
-    your help time everything so tomorrow monday tuesday wednesday thursday friday saturday sunday next till forever always
-    well stay safe gratitude gratefully appreciation affectionately fondly faithful kisses seeing meeting working talking catching up""".split()
+    """kind kindest best warm warmest many with all my very yours yrs thanks thank you sincerely cheers regards love ciao bye goodbye talk
+    speak see until take care cordially respectfully greetings lots of hugs xo xoxo x xx xxx much appreciated wishes wish warmly
+    rgds br thx ta later then peace the and a again soon for now to in advance truly faithfully forward looking it hearing from have
+    good great nice lovely day week weekend evening your help time everything so tomorrow monday tuesday wednesday thursday friday
+    saturday sunday next till forever always well stay safe gratitude gratefully appreciation affectionately fondly faithful kisses
+    seeing meeting working talking catching up""".split()
 )
 _SIGN_OFF_STARTS = frozenset(
-    """kind kindest best warm warmest many with all my very yours yrs thanks thank sincerely cheers regards love ciao bye goodbye talk speak see until
-    take cordially respectfully lots hugs xo xoxo much wishes warmly rgds br thx ta later peace looking have stay gratefully greetings
-    affectionately fondly kisses""".split()
+    """kind kindest best warm warmest many with all my very yours yrs thanks thank sincerely cheers regards love ciao bye goodbye talk
+    speak see until take cordially respectfully lots hugs xo xoxo much wishes warmly rgds br thx ta later peace looking have stay
+    gratefully greetings affectionately fondly kisses""".split()
 )
 _OPEN_WORDS = frozenset(
-    """a an the to of and or but nor so for with without at on in by from into onto about over under than as is are was were be been am has have had
-    will would can could should shall may might must do does did my your our his her its their this these that those which who whom whose where
-    when while if because since although though until unless we i you he she they it not no every each very more most some any please let
-    lets i'm i'd i've i'll we're we've we'll it's that's you're""".split()
+    """a an the to of and or but nor so for with without at on in by from into onto about over under than as is are was were be been am has
+    have had will would can could should shall may might must do does did my your our his her its their this these that those which
+    who whom whose where when while if because since although though until unless we i you he she they it not no every each very
+    more most some any please let lets i'm i'd i've i'll we're we've we'll it's that's you're""".split()
 )
 _ENDS_WELL = re.compile(r"(?:[.!?…)\]}\"”*~]|[^\w\s,;:/&+(\[{'’–—-])\s*$|(?:[:;]-?[)D(Pp]|<3|xx?x?)\s*$")
 

@@ -73,7 +73,9 @@ class Day:
         return all(mine is None or mine == theirs for mine, theirs in named)
 
     def meets(self, other: Day) -> bool:
-        """Whether both may be the same day: they share the weekday, the day of the month, or all that one of them says, and nothing differs."""
+        """Whether both may be the same day: they share the weekday, the day of the month, or all that
+        one of them says, and nothing differs.
+        """
         pairs = ((self.weekday, other.weekday), (self.day, other.day), (self.month, other.month), (self.year, other.year))
         both = [(mine, theirs) for mine, theirs in pairs if mine is not None and theirs is not None]
         if not both or any(mine != theirs for mine, theirs in both):

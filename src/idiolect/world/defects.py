@@ -42,19 +42,24 @@ class LabelledDraft:
 
 INVENTIONS: dict[str, tuple[str, ...]] = {
     "person": (
-        "I told {} about it.", "{} said that it is fine.", "Please ask {} as well.", "My colleague {} will help you.", "I met {} and we talked.",
+        "I told {} about it.", "{} said that it is fine.", "Please ask {} as well.", "My colleague {} will help you.",
+        "I met {} and we talked.",
         "Say hello to {} from me.", "{} and I talked about it.", "It was the idea of {}, by the way.", "Please also copy {} in.",
     ),
     "day": (
-        "We meet again on {}.", "I am away until {}.", "It has to be done by {}.", "See you on {}!", "The next one is {}.", "I heard that on {}.",
+        "We meet again on {}.", "I am away until {}.", "It has to be done by {}.", "See you on {}!", "The next one is {}.",
+        "I heard that on {}.",
     ),
     "time": ("Call me at {}.", "I am free from {}.", "We start at {} sharp.", "Be there at {}.", "It ends at {}.", "Let us say {}."),
     "amount": (
-        "It costs {}.", "That makes {} in all.", "I can pay {} now.", "The fee is {}.", "They want {} for it.", "We have {} left for that.",
+        "It costs {}.", "That makes {} in all.", "I can pay {} now.", "The fee is {}.", "They want {} for it.",
+        "We have {} left for that.",
     ),
-    "address": ("Write to {} then.", "My address is {}.", "Copy {} please.", "You can reach us at {}.", "Send it to {}.", "Ask {} for it."),
+    "address": ("Write to {} then.", "My address is {}.", "Copy {} please.", "You can reach us at {}.", "Send it to {}.",
+    "Ask {} for it."),
     "link": ("See {} for more.", "The form is at {}.", "All is on {}.", "Look at {} first.", "Sign up at {}.", "It is here: {}"),
-    "code": ("The number is {}.", "Use {} as the reference.", "It is booked as {}.", "Quote {} then.", "Your ticket is {}.", "The case is {}."),
+    "code": ("The number is {}.", "Use {} as the reference.", "It is booked as {}.", "Quote {} then.", "Your ticket is {}.",
+    "The case is {}."),
     "count": ("We expect {}.", "There will be {}.", "Please plan for {}.", "So far {} said yes.", "It is for {}.", "I counted {}."),
 }  # fmt: skip
 _HELDOUT_INVENTIONS: dict[str, tuple[str, ...]] = {
@@ -62,22 +67,26 @@ _HELDOUT_INVENTIONS: dict[str, tuple[str, ...]] = {
         "Give my regards to {}.", "I have asked {} to look at it.", "{} thinks that it is a good idea.", "As {} told me, it is fine.",
         "The plan came from {}, who is on my side.", "Please talk to {} before that.", "Only {} has the key.",
     ),
-    "day": ("I am back on {}.", "Let us talk again {}.", "We have time until {}, no more.", "It was sent on {}.", "From {} on I am at home."),
+    "day": ("I am back on {}.", "Let us talk again {}.", "We have time until {}, no more.", "It was sent on {}.",
+    "From {} on I am at home."),
     "time": ("The door opens at {}.", "I will call you around {}.", "Can you be there by {}?", "We close at {}.", "After {} I am free."),
     "amount": ("For {} it is yours.", "The bill came to {}.", "I still owe you {}.", "We would save {}.", "At {} it is too much."),
     "address": ("My new address: {}", "Reply to {} please.", "The right person is at {}.", "It went to {}.", "Try {} instead."),
     "link": ("You find it under {}.", "Please read {} before that.", "The map: {}", "Have a look at {}.", "We put it on {}, as always."),
     "code": ("Please mention {}.", "The file is {}.", "Under {} you find it.", "It has the mark {}.", "My reference is {}."),
-    "count": ("We were {} last time.", "Chairs for {} would be good.", "It went well with {}.", "Is it fine for {}?", "At most {} fit in."),
+    "count": ("We were {} last time.", "Chairs for {} would be good.", "It went well with {}.", "Is it fine for {}?",
+    "At most {} fit in."),
 }  # fmt: skip
 _PLACEHOLDERS = (
-    "[Your Name]", "[Date]", "[insert date]", "{{name}}", "<your name>", "[Company Name]", "XXX", "[Recipient's Name]", "___", "[phone number]",
+    "[Your Name]", "[Date]", "[insert date]", "{{name}}", "<your name>", "[Company Name]", "XXX", "[Recipient's Name]", "___",
+    "[phone number]",
     "[Time]", "<insert link here>", "(insert amount)", "{name}", "[Your Position]", "[link to the form]", "XXXX", "[ADDRESS]", "<date>",
     "[Name of Colleague]", "{{ topic }}",
 )  # fmt: skip
 _PREAMBLES = (
     "Here is the e-mail:", "Here's a draft:", "Sure! Here is the email you asked for:", "Certainly, here's the message:", "Draft:",
-    "Below is the requested e-mail:", "Of course! I have written the email as requested:", "**Email:**", "Here's the reply in your style:",
+    "Below is the requested e-mail:", "Of course! I have written the email as requested:", "**Email:**",
+    "Here's the reply in your style:",
     "Revised version:", "Okay, here is a short message:", "Sure, I can help with that. Here's the e-mail:",
     "Here's an e-mail you could send:",
     "Sure thing! Here's the message:",
@@ -109,6 +118,17 @@ _POSTAMBLES = (
     "Feel free to edit it before you send it.",
     "Do you want me to change anything in this message?",
     "Make sure to insert the right date.",
+    "I hope this is what you wanted from the message!",
+    "Replace the placeholders with the real names.",
+    "Let me know if you would like me to rewrite it.",
+    "This draft follows your usual way of writing.",
+    "(Note: the text leaves out what you did not say.)",
+    "Should I change the tone?",
+    "Feel free to adapt the wording.",
+    "You may want to edit the greeting before sending this email.",
+    "Note: I assumed that you are on first-name terms.",
+    "Don't forget to fill in the blanks.",
+    "If you want, I can make it shorter or more formal.",
 )  # fmt: skip
 _HELDOUT_PLACEHOLDERS = (
     "[Insert Name]",
@@ -140,22 +160,26 @@ _HELDOUT_PREAMBLES = (
     "Certainly! This is how the email could read:",
 )
 _HELDOUT_POSTAMBLES = (
-    "I hope this is what you wanted from the message!",
-    "Replace the placeholders with the real names.",
-    "Let me know if you would like me to rewrite it.",
-    "This draft follows your usual way of writing.",
-    "(Note: the text leaves out what you did not say.)",
-    "Should I change the tone?",
-    "Feel free to adapt the wording.",
-    "You may want to edit the greeting before sending this email.",
-    "Note: I assumed that you are on first-name terms.",
-    "Don't forget to fill in the blanks.",
-    "If you want, I can make it shorter or more formal.",
+    "I hope the email is to your liking.",
+    "Swap in the right name before you use this text.",
+    "Happy to make it sound more casual!",
+    "This reply sticks to what you told me.",
+    "(The message leaves the place open because you did not name one.)",
+    "Is the tone right, or should I soften it?",
+    "You could also end the letter with a question.",
+    "Please check the wording once more.",
+    "Note: the version above is deliberately brief.",
+    "Remember to put your own signature under the email.",
+    "If it is too long, tell me and I will shorten it.",
+    "The draft above uses simple words, as you do.",
 )
 _HARMLESS = (
-    "As it says in [1] all is well.", "We are here 24/7.", "I am 100% sure about it.", "Note that the door sticks.", "Here is what I think: it is fine.",
-    "Sure, no problem at all.", "I hope this helps.", "Have a good weekend.", "May I ask you something?", "One more thing, and then I am done.",
-    "Please let me know if you want any changes.", "Here is the draft that you wanted.", "The two of us can do it.", "I marked it as [sic] for now.",
+    "As it says in [1] all is well.", "We are here 24/7.", "I am 100% sure about it.", "Note that the door sticks.",
+    "Here is what I think: it is fine.",
+    "Sure, no problem at all.", "I hope this helps.", "Have a good weekend.", "May I ask you something?",
+    "One more thing, and then I am done.",
+    "Please let me know if you want any changes.", "Here is the draft that you wanted.", "The two of us can do it.",
+    "I marked it as [sic] for now.",
     "You are a star <3", "This is PLAN B, of course.", "Please note the change.", "It is a draft, so be kind.", "See [2] and (3) below.",
     "Thank you for your message.", "I may be late, but I will come.", "We said so the second time.", "Let me know if this works for you.",
     "Feel free to call me.", "Of course, here is my answer: yes.", "OK, FYI it is done.", "I replaced the old name in it.",
@@ -275,7 +299,8 @@ def _lookalike(situation: Situation, author: Author, split: str, rng: random.Ran
 
 
 _VAGUE = {
-    "recipient": "there", "person": "someone", "day": "soon", "time": "some time", "amount": "the sum", "topic": "matter", "place": "there",
+    "recipient": "there", "person": "someone", "day": "soon", "time": "some time", "amount": "the sum", "topic": "matter",
+    "place": "there",
     "reason": "that", "item": "thing", "count": "many", "code": "as before", "address": "the usual one", "link": "the usual place",
 }  # fmt: skip
 
@@ -404,7 +429,7 @@ def _respelt(situation: Situation, author: Author, split: str, rng: random.Rando
 
 _HOURS = "one two three four five six seven eight nine ten eleven twelve".split()
 _TENS = {20: "twenty", 30: "thirty", 40: "forty", 50: "fifty"}
-_MONTHS: list[str] = "January February March April May June July August September October November December".split()
+_MONTHS: Sequence[str] = "January February March April May June July August September October November December".split()
 
 
 def respellings(kind: str, value: str) -> list[str]:
