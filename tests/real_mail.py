@@ -3,7 +3,8 @@
 MAIL = [
     (
         "Tell Dr. Whitlock that the MRI on Friday 14 March at 3 pm has to move to the following Tuesday, same time",
-        "Dear Dr Whitlock,\n\nUnfortunately the MRI on Fri, 14 March (15:00) has to move to the following Tuesday, same time.\n\nKind regards,\nRobin",
+        "Dear Dr Whitlock,\n\nUnfortunately the MRI on Fri, 14 March (15:00) has to move to the following "
+        "Tuesday, same time.\n\nKind regards,\nRobin",
         [],
         [],
     ),
@@ -39,7 +40,8 @@ MAIL = [
     ),
     (
         "Tell the landlord the heating is broken since Monday",
-        "Dear Mr. Henderson,\n\nThe heating in our flat has been broken since Monday. As per section 4 of the lease...\n\nKind Regards,\nTom",
+        "Dear Mr. Henderson,\n\nThe heating in our flat has been broken since Monday. As per section 4 of the "
+        "lease...\n\nKind Regards,\nTom",
         [],
         ["Henderson", "4"],
     ),
@@ -99,7 +101,8 @@ MAIL = [
     ),
     (
         "Announce that Mara Lindqvist joins us on 1 September as head of design",
-        "Hi everyone,\n\nGreat news! Mara Lindqvist will join us on September 1st as Head of Design. She comes from Spotify and has 10 years of experience.\n\nPlease give her a warm welcome.\n\nBest",
+        "Hi everyone,\n\nGreat news! Mara Lindqvist will join us on September 1st as Head of Design. She "
+        "comes from Spotify and has 10 years of experience.\n\nPlease give her a warm welcome.\n\nBest",
         [],
         ["Spotify", "10"],
     ),
@@ -135,13 +138,15 @@ MAIL = [
     ),
     (
         "Ask Lee for the slides",
-        "Hi Lee,\n\nPLEASE send the slides ASAP. They matter a LOT, see [1] and note 24/7 support.\n\nHappy New Year and Merry Christmas,\nT",
+        "Hi Lee,\n\nPLEASE send the slides ASAP. They matter a LOT, see [1] and note 24/7 support.\n\nHappy "
+        "New Year and Merry Christmas,\nT",
         [],
         [],
     ),
     (
         "Ask Lee for the slides",
-        "Subject: Quick Question About the Slides\n\nHi Lee,\n\nCould you send me the slides? I think I may need them on my Mac.\n\nWarm Regards,\nT",
+        "Subject: Quick Question About the Slides\n\nHi Lee,\n\nCould you send me the slides? I think I may "
+        "need them on my Mac.\n\nWarm Regards,\nT",
         [],
         ["Mac"],
     ),

@@ -118,7 +118,9 @@ def test_an_audit_measures_what_writers_give_away(
     assert one.exposure.mean is not None
     assert one.exposure_at_most == 7
     assert "planted secrets" in one.sentence
-    assert one.membership.mean == 0.5
+    assert one.membership.low is not None
+    assert one.membership.high is not None
+    assert one.membership.low <= 0.5 <= one.membership.high
     assert "audit of baseline" in steps
     assert load_results(copy.results / "compare.json") == found
     assert compare(workspace, settings, connection, requests=3).leakage == {}

@@ -17,7 +17,8 @@ from idiolect.tasks.values import Amount, Day, agree, amounts, days, numbers, ti
         ("day", "Friday", "Fri"), ("day", "14 March", "March 14th"), ("day", "14 March", "14/3"), ("day", "2025-03-14", "14.3.2025"),
         ("day", "the 3rd", "3 May"), ("amount", "$1,200", "1200 dollars"), ("amount", "EUR 12,50", "12.50 euros"),
         ("amount", "$1.2m", "1.2 million USD"), ("amount", "5 %", "five percent"), ("amount", "1.200 €", "1200 euros"),
-        ("count", "12", "twelve"), ("count", "1,200", "1200"), ("code", "INV-2231", "#inv2231"), ("link", "https://a.example/b/", "a.example/b"),
+        ("count", "12", "twelve"), ("count", "1,200", "1200"), ("code", "INV-2231", "#inv2231"),
+        ("link", "https://a.example/b/", "a.example/b"),
     ],
 )  # fmt: skip
 def test_spellings_of_one_value(kind: str, one: str, other: str) -> None:
@@ -28,7 +29,8 @@ def test_spellings_of_one_value(kind: str, one: str, other: str) -> None:
 @pytest.mark.parametrize(
     ("kind", "one", "other"),
     [
-        ("time", "3 pm", "3 am"), ("time", "3 pm", "13:00"), ("day", "Friday", "Sunday"), ("day", "14 March", "14 May"), ("day", "3 May", "13 May"),
+        ("time", "3 pm", "3 am"), ("time", "3 pm", "13:00"), ("day", "Friday", "Sunday"), ("day", "14 March", "14 May"),
+        ("day", "3 May", "13 May"),
         ("amount", "$9", "$9.50"), ("amount", "$9", "9 euros"), ("amount", "5 %", "$5"), ("count", "12", "120"), ("count", "3", "3:30"),
         ("code", "INV-2231", "INV-2232"), ("link", "a.example/b", "a.example/c"),
     ],

@@ -116,7 +116,8 @@ async def audit(
     losses = [_mean(found) for found in await scored(writer, texts, 0)]
     bases = [_mean(found) for found in await scored(plain, texts, len(texts))]
     sums = [math.fsum(found) for found in await scored(writer, secrets, 2 * len(texts))]
-    shares = [-one / base if one is not None and base else None for one, base in zip(losses, bases, strict=True)]
+    # Rounded, as the same model in another batch differs in the last bits.
+    shares = [round(-one / base, 4) if one is not None and base else None for one, base in zip(losses, bases, strict=True)]
     each = alternatives + 1
     exposures = [exposure(sums[start], sums[start + 1 : start + each]) for start in range(0, len(sums), each)]
     finder = CopyFinder([row.output for row in own])

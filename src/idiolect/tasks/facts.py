@@ -146,7 +146,7 @@ def _means_something(kind: str, value: str) -> bool:
 def _names(text: str) -> Iterable[tuple[int, Fact]]:
     text = re.sub(r"\b(Mrs?|Ms|Dr|Prof|St)\.", r"\1 ", text)
     text = _SUBJECT.sub(lambda match: " " * len(match[0]), text)
-    labelled = {match.start(1) for match in _LABELLED.finditer(text) if match[1][0].isupper()}
+    labelled = {match.start(1) for match in _LABELLED.finditer(text) if re.fullmatch(r"(?:\W*(?:and|[A-ZÀ-ÖØ-Þ][\w'’]*))+", match[1])}
     for match in _NAME.finditer(text):
         words, start = match[0].split(" "), match.start()
         first = words[0]
@@ -203,11 +203,16 @@ class _Stated:
             rf"\b(?:at|by|around|until|till|from|before|after|about|to|@)\s+(\d{{1,2}}|{_HOUR})\b(?![:.]\d)", self.text, re.I
         )
         found["time"] += [reading for hour in loose for alternatives in times(hour) for reading in alternatives]
-        spelled = re.findall(rf"\d+(?:[.,]\d+)*(?:\s?[km]\b)?|\b{NUMBER_WORDS}\b", self.text, re.IGNORECASE)
+        spelled = re.findall(rf"(?<![\d:/])\d+(?:[.,]\d+)*(?![:/]?\d)(?:\s?[km]\b)?|\b{NUMBER_WORDS}\b", self.text, re.IGNORECASE)
         short = re.findall(r"\b(?:mon|tues?|thurs?|fri)\b", self.text)
         found["day"] += [reading for day in short for alternatives in days(day) for reading in alternatives]
         found["count"] += [reading for number in spelled for reading in numbers(number)]
         return found
+
+    @cached_property
+    def bare_numbers(self) -> list[float]:
+        """Numbers that stand for themselves: without a currency, a unit or a place in a date."""
+        return [number for fact in self.facts if fact.kind == "count" for number in numbers(fact.value)]
 
     def has(self, fact: Fact, whole: bool) -> bool:
         """Whether a fact is stated. ``whole`` asks for all of it: every word of a name, no more of a date than is there."""
@@ -221,7 +226,7 @@ class _Stated:
             if all(agree(alternatives, self.readings[fact.kind], whole=whole) for alternatives in read):
                 return True
             # A sum whose currency goes without saying.
-            return fact.kind == "amount" and agree(_plain_numbers(fact.value), self.readings["count"])
+            return fact.kind == "amount" and agree(_plain_numbers(fact.value), self.bare_numbers)
         if _stands(_flat(fact.value).strip(), self.flat):
             return True
         return fact.kind == "code" and _code(fact.value) in self.codes

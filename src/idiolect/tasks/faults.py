@@ -140,10 +140,9 @@ _SIGN_OFF_STARTS = frozenset(
     gratefully greetings affectionately fondly kisses""".split()
 )
 _OPEN_WORDS = frozenset(
-    """a an the to of and or but nor so for with without at on in by from into onto about over under than as is are was were be been am has
-    have had will would can could should shall may might must do does did my your our his her its their this these that those which
-    who whom whose where when while if because since although though until unless we i you he she they it not no every each very
-    more most some any please let lets i'm i'd i've i'll we're we've we'll it's that's you're""".split()
+    """a an the to of and or but nor so for with without at by from into onto under than as is are was were be been am my your our his
+    her their which who whom whose where when while if because since although though until unless we i he she they every each let
+    lets i'm i'd i've i'll we're we've we'll it's that's you're""".split()
 )
 _ENDS_WELL = re.compile(r"(?:[.!?…)\]}\"”*~]|[^\w\s,;:/&+(\[{'’–—-])\s*$|(?:[:;]-?[)D(Pp]|<3|xx?x?)\s*$")
 
