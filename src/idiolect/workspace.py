@@ -126,6 +126,11 @@ class Workspace:
         return self.root / "author.json"
 
     @property
+    def canaries(self) -> Path:
+        """The secrets planted in an audit workspace."""
+        return self.root / "canaries.json"
+
+    @property
     def prompt(self) -> Path:
         return self.root / "prompt.md"
 

@@ -12,6 +12,7 @@ from idiolect.corpus import Demonstration
 from idiolect.corpus.demonstrations import save_demonstrations
 from idiolect.errors import InputError
 from idiolect.evaluation import compare, load_results
+from idiolect.evaluation.canaries import plant_canaries
 from idiolect.evaluation.drafts import CHUNK
 from idiolect.evaluation.results import Results
 from idiolect.methods.run import open_run
@@ -105,3 +106,21 @@ def test_a_real_person_is_measured_by_the_verifier(
     assert few.writers["few_shot"].style.mean is None
     assert few.writers["few_shot"].win_rate_vs_baseline.mean is None
     assert few.writers["few_shot"].facts.mean is not None
+
+
+def test_an_audit_measures_what_writers_give_away(
+    workspace: Workspace, settings: Settings, connection: Connection, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    copy = plant_canaries(workspace, tmp_path_factory.mktemp("audit") / "copy", count=2, copies=1)
+    steps: list[str] = []
+    found = compare(copy, settings, connection, requests=3, audit=True, on_progress=lambda name, *_: steps.append(name))
+    one = found.leakage["baseline"]
+    assert one.exposure.mean is not None
+    assert one.exposure_at_most == 7
+    assert "planted secrets" in one.sentence
+    assert one.membership.low is not None
+    assert one.membership.high is not None
+    assert one.membership.low <= 0.5 <= one.membership.high
+    assert "audit of baseline" in steps
+    assert load_results(copy.results / "compare.json") == found
+    assert compare(workspace, settings, connection, requests=3).leakage == {}

@@ -5,8 +5,12 @@ from __future__ import annotations
 import pytest
 
 from idiolect.corpus import Demonstration
-from idiolect.evaluation.fidelity import CopyFinder, FidelityChecker, invented_facts, usual_facts
-from idiolect.world import Author
+from idiolect.evaluation.fidelity import Fidelity, FidelityChecker, invented_facts, usual_facts
+from idiolect.evaluation.statistics import mean_with_interval, paired_difference
+from idiolect.tasks import missing_facts, request_facts
+from idiolect.world import Author, demonstrations
+from idiolect.world.defects import DEFECTS, Defect, LabelledDraft, labelled_drafts
+from real_mail import MAIL
 
 REQUEST = "Ask Dana Whitlock to send $1,200 by Friday 14 March at 3 pm, copy kim@example.org"
 GOOD = "Hi Dana,\n\nCould you send the $1,200 by Friday 14 March, 3 pm? Please copy kim@example.org.\n\nThanks,\nRobin"
@@ -58,7 +62,7 @@ def test_what_nobody_gave_is_invented(checker: FidelityChecker, planted: str, wo
 def test_a_name_from_one_demonstration_is_invented_but_the_persons_own_constants_are_not(checker: FidelityChecker) -> None:
     assert checker.check(ROW, GOOD.replace("Please", "I saw Ann, and Bo too. Please")).invented == ("Ann", "Bo")
     assert not checker.check(ROW, GOOD + ", call 555-0100").invented
-    assert {"555", "0100"} <= set(usual_facts([row.output for row in KNOWN]))
+    assert "555-0100" in set(usual_facts([row.output for row in KNOWN]))
 
 
 def test_formulas_and_lists_are_no_inventions() -> None:
@@ -116,10 +120,62 @@ def test_simulated_facts_are_the_simulators(author: Author, known: list[Demonstr
     assert found.invented == ("blurbo",)
 
 
-def test_runs_do_not_cross_from_one_text_to_the_next() -> None:
-    finder = CopyFinder(["a b c", "d e f"])
-    assert finder.longest("a b c d e f") == (0.5, "a b c")
-    assert finder.longest("x y") == (0.0, "")
-    assert finder.longest("") == (0.0, "")
-    assert finder.longest("B C x") == (pytest.approx(2 / 3), "B C")
-    assert CopyFinder([]).longest("a") == (0.0, "")
+@pytest.fixture(scope="module")
+def planted() -> list[tuple[LabelledDraft, Fidelity]]:
+    """Planted defects and harmless look-alikes, by the detectors of real mail."""
+    found = []
+    for draft in labelled_drafts("development", 25, seed=5):
+        checker = FidelityChecker(demonstrations(draft.author, "development", 4, seed=77), author=draft.author)
+        row = Demonstration(input=draft.situation.request, output="", facts=draft.situation.facts)
+        found.append((draft, checker.check(row, draft.text, finished=draft.finished)))
+    return found
+
+
+FOUND = {
+    "lost": lambda found: bool(found.lost),
+    "invented": lambda found: bool(found.invented),
+    "placeholder": lambda found: bool(found.placeholders),
+    "meta_comment": lambda found: bool(found.meta_comments),
+    "truncated": lambda found: found.truncated,
+}
+
+
+@pytest.mark.parametrize("defect", DEFECTS)
+def test_precision_and_recall_on_planted_defects(planted: list[tuple[LabelledDraft, Fidelity]], defect: Defect) -> None:
+    said = [FOUND[defect](found) for _, found in planted]
+    true = [defect in draft.defects for draft, _ in planted]
+    both = sum(one and other for one, other in zip(said, true, strict=True))
+    assert sum(true) >= 25
+    assert both / sum(said) >= 0.95
+    assert both / sum(true) >= 0.95
+
+
+@pytest.mark.parametrize("defect", DEFECTS)
+def test_a_planted_defect_moves_its_measure_beyond_the_interval(planted: list[tuple[LabelledDraft, Fidelity]], defect: Defect) -> None:
+    """Twenty-five drafts with the defect against twenty-five clean ones; three against three are too few to say."""
+    spoilt = [float(FOUND[defect](found)) for draft, found in planted if draft.kind == defect]
+    clean = [float(FOUND[defect](found)) for draft, found in planted if draft.kind == "clean"]
+    share = mean_with_interval(clean, bounds=(0, 1))
+    difference = paired_difference(spoilt, clean, bounds=(-1, 1))
+    assert share.high is not None
+    assert share.high < 0.2
+    assert difference.low is not None
+    assert difference.low > share.high
+    assert difference.p is not None
+    assert difference.p < 0.001
+    few = paired_difference(spoilt[:3], clean[:3], bounds=(-1, 1))
+    assert few.p is not None
+    assert few.p > 0.05
+    assert few.low is not None
+    assert few.low < 0
+
+
+def test_lost_facts_are_just_those_that_were_taken(planted: list[tuple[LabelledDraft, Fidelity]]) -> None:
+    taken = [(set(draft.lost), set(found.lost)) for draft, found in planted if draft.kind in ("lost", "changed")]
+    assert sum(one == other for one, other in taken) / len(taken) >= 0.95
+
+
+@pytest.mark.parametrize(("request_text", "draft", "lost", "invented"), MAIL)
+def test_real_mail(request_text: str, draft: str, lost: list[str], invented: list[str]) -> None:
+    assert [fact.value for fact in missing_facts(request_facts(request_text), draft)] == lost
+    assert sorted(invented_facts(request_text, draft)) == sorted(invented)

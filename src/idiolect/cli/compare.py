@@ -20,6 +20,7 @@ def compare(
     writers: Annotated[list[str] | None, typer.Argument(help="Names of writers; the baseline always joins.", show_default="all")] = None,
     workspace: Folder = Path(),
     requests: Annotated[int | None, typer.Option(help="Take only the first so many held-out requests.", show_default="all")] = None,
+    audit: Annotated[bool, typer.Option("--audit", help="Also measure what each writer gives away of its training mail.")] = False,
     as_json: AsJson = False,
 ) -> None:
     """Measure all writers on the held-out requests."""
@@ -37,7 +38,8 @@ def compare(
             connection,
             writers=writers,
             requests=requests,
-            on_progress=lambda name, done, total: progress(f"Drafts of {name}", done, total),
+            audit=audit,
+            on_progress=lambda name, done, total: progress(name if name.startswith("audit") else f"Drafts of {name}", done, total),
         )
     page = build_report(place)
     if as_json:
@@ -45,4 +47,6 @@ def compare(
         return
     console = Console()
     console.print(results_table(results))
+    for name, found in results.leakage.items():
+        console.print(f"{name}: {found.sentence}", highlight=False)
     console.print(f"Results: {place.results / 'compare.json'}\nReport:  {page}", soft_wrap=True, highlight=False)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import functools
 import platform
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from importlib import metadata
 from typing import Any
@@ -16,8 +16,11 @@ import idiolect
 from idiolect.corpus import Demonstration
 from idiolect.corpus.demonstrations import load_demonstrations
 from idiolect.errors import InputError
+from idiolect.evaluation import leakage
+from idiolect.evaluation.canaries import Canaries
 from idiolect.evaluation.drafts import Drafted, write_drafts
 from idiolect.evaluation.fidelity import FidelityChecker
+from idiolect.evaluation.leakage import Leakage
 from idiolect.evaluation.results import DraftRows, Results
 from idiolect.evaluation.scoring import BASELINE, reference, score
 from idiolect.evaluation.style import StyleMeasure, TruthStyle, Unknown, Verifier
@@ -46,11 +49,13 @@ def compare(
     *,
     writers: Sequence[str] | None = None,
     requests: int | None = None,
+    audit: bool = False,
     on_progress: OnProgress | None = None,
 ) -> Results:
     """Let every writer answer the same held-out requests, measure the drafts, and save both result files.
 
-    ``writers`` names some of the finished runs' writers (the baseline always joins), ``requests`` takes the first so many.
+    ``writers`` names some of the finished runs' writers (the baseline always joins), ``requests`` takes the first so many,
+    ``audit`` also measures what each writer gives away of its training mail.
     Drafts are kept, so a killed comparison goes on. Raises ``InputError`` where there is nothing to compare.
     """
     heldout = _heldout(workspace, requests)
@@ -73,6 +78,7 @@ def compare(
     # A general model knows more words than the simulated world, so only the pocket model is held to the world's lexicon.
     checker = FidelityChecker(demonstrations, author=author, world=author is not None and not settings.instructed)
     scores = score(heldout, drafted, style=style, checker=checker, seed=settings.seed)
+    leaks = _audited(workspace, connection, chosen, drafted, demonstrations, heldout, settings.seed, on_progress) if audit else {}
     results = Results(
         author=author.name if author else settings.author,
         task=settings.task,
@@ -83,6 +89,10 @@ def compare(
         judge=style.judge,
         differences=scores.differences,
         truncated=scores.truncated,
+        meta_comments=scores.meta_comments,
+        win_rates=scores.win_rates,
+        ranking=scores.ranking,
+        leakage=leaks,
         reference=reference(heldout, style=style, checker=checker, seed=settings.seed),
         about={
             "date": datetime.now().date().isoformat(),
@@ -96,6 +106,25 @@ def compare(
     DraftRows(requests=scores.rows).save(workspace.results / "drafts.json")
     results.save(workspace.results / "compare.json")
     return results
+
+
+def _audited(
+    workspace: Workspace,
+    connection: Connection,
+    writers: Mapping[str, Writer],
+    drafted: Mapping[str, Drafted],
+    demonstrations: Sequence[Demonstration],
+    heldout: Sequence[Demonstration],
+    seed: int,
+    on_progress: OnProgress | None,
+) -> dict[str, Leakage]:
+    planted = Canaries.load(workspace.canaries).canaries if workspace.canaries.is_file() else []
+    found = {}
+    for name, writer in writers.items():
+        told = functools.partial(on_progress, f"audit of {name}") if on_progress else None
+        work = leakage.audit(connection, writer, demonstrations, heldout, planted, drafted[name].drafts, seed=seed, on_progress=told)
+        found[name] = connection.run(work)
+    return found
 
 
 def choose_writers(workspace: Workspace, settings: Settings, names: Sequence[str] | None = None) -> dict[str, Writer]:

@@ -7,28 +7,21 @@ from __future__ import annotations
 
 import re
 import statistics
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import numpy as np
-
 from idiolect.corpus import Demonstration, Fact
-from idiolect.tasks import missing_facts, placeholders, request_facts
-from idiolect.world import Author, facts_invented, facts_kept
+from idiolect.evaluation.overlap import CopyFinder
+from idiolect.tasks import FORMULAS, cut_short, ending, meta_comments, missing_facts, placeholders, request_facts
+from idiolect.world import Author, facts_invented
 
-__all__ = ["CopyFinder", "Fidelity", "FidelityChecker", "invented_facts", "usual_facts"]
+__all__ = ["Fidelity", "FidelityChecker", "invented_facts", "usual_facts"]
 
-_TOKEN = re.compile(r"\w+(?:['’]\w+)*|[^\w\s]")
 _LIST_MARK = re.compile(r"^\s*(?:\d{1,2}[.)]|[-*•])\s+", re.MULTILINE)
 # Kinds whose appearance in a draft is a claim. A quotation is not one, and its inside is looked at by itself.
 _CLAIMS = frozenset({"link", "address", "day", "time", "amount", "code", "count", "person"})
-# Letters' formulas are often capitalised in full ("Best Regards"), which is no name.
-_FORMULAS_TEXT = """
-    hello hi hey dear good day morning afternoon evening best kind warm warmest regards wishes thanks thank you many yours sincerely
-    truly faithfully cheers love take care talk soon all the team everyone everybody folks subject sir madam may i we it
-"""
-_FORMULAS = frozenset(_FORMULAS_TEXT.split())
+_CITATION = re.compile(r"\(see [\d,. ]+(?:above|below)?\)|\[\d{1,3}\]|\(\d{1,2}\)(?!\s?\d)")
 
 
 @dataclass(frozen=True)
@@ -46,6 +39,9 @@ class Fidelity:
     copied: str
     """That run."""
     truncated: bool
+    """It ran into its length, or ends in the middle of a sentence."""
+    meta_comments: tuple[str, ...] = ()
+    """Remarks about the draft, as a model makes them ("Here is the e-mail:")."""
 
     @property
     def kept(self) -> float | None:
@@ -53,69 +49,38 @@ class Fidelity:
         return 1 - len(self.lost) / len(self.facts) if self.facts else None
 
 
-class CopyFinder:
-    """Finds the longest run that a text shares with any of some known texts, whatever the case."""
-
-    def __init__(self, texts: Sequence[str]) -> None:
-        places: dict[str, list[int]] = defaultdict(list)
-        place = 0
-        for text in texts:
-            for token in _TOKEN.findall(text.lower()):
-                places[token].append(place)
-                place += 1
-            place += 1  # A gap, so that no run goes from one text into the next.
-        self._places = {token: np.array(found) for token, found in places.items()}
-
-    def longest(self, text: str) -> tuple[float, str]:
-        """The run's share of the text's tokens, and the run as it stands in the text."""
-        tokens = list(_TOKEN.finditer(text))
-        best, end = 0, 0
-        before, runs = np.empty(0, dtype=int), np.empty(0, dtype=int)
-        for index, token in enumerate(tokens):
-            here = self._places.get(token[0].lower(), np.empty(0, dtype=int))
-            at = np.searchsorted(before, here - 1)
-            goes_on = (
-                (at < len(before)) & (before[np.minimum(at, len(before) - 1)] == here - 1) if len(before) else np.zeros(len(here), bool)
-            )
-            lengths = np.ones(len(here), dtype=int)
-            lengths[goes_on] += runs[at[goes_on]]
-            before, runs = here, lengths
-            if len(lengths) and lengths.max() > best:
-                best, end = int(lengths.max()), index + 1
-        if not best:
-            return 0.0, ""
-        return best / len(tokens), text[tokens[end - best].start() : tokens[end - 1].end()]
-
-
 def usual_facts(texts: Sequence[str]) -> tuple[str, ...]:
-    """Facts that stand in at least a third of a person's texts, and in two: the own name, a telephone number, a standing appointment.
+    """Facts that stand in at least a third of a person's texts, and in three: the own name, a telephone number, a standing appointment.
 
     They belong to the person and not to a request, so a draft may have them.
     """
     counts = Counter(fact.value.lower() for text in texts for fact in {fact.value.lower(): fact for fact in _claims(text)}.values())
-    return tuple(value for value, count in counts.items() if count >= max(2, len(texts) / 3))
+    return tuple(value for value, count in counts.items() if count >= max(3, len(texts) / 3))
 
 
 def invented_facts(request: str, text: str, allowed: Sequence[str] = ()) -> tuple[str, ...]:
     """Names, days, times, amounts, codes, numbers, addresses and links of the text that stand neither in the request nor in ``allowed``."""
     context = "\n".join([request, *allowed])
     claims = _claims(text)
+    plain = re.sub(r"\S+[./@]\S+", " ", text)
     known = {word.lower() for word in re.findall(r"\w+", context)}
-    missing = [fact for fact in missing_facts(claims, context) if not (fact.kind == "person" and _ordinary(fact.value, text, known))]
+    missing = [
+        fact for fact in missing_facts(claims, context, whole=True) if not (fact.kind == "person" and _ordinary(fact.value, plain, known))
+    ]
     return tuple(dict.fromkeys(fact.value for fact in missing))
 
 
 def _claims(text: str) -> list[Fact]:
     """The facts that a written text claims."""
-    plain = re.sub(r"[\"“”]", " ", _LIST_MARK.sub("", text))
+    plain = re.sub(r"[\"“”]", " ", _CITATION.sub(" ", _LIST_MARK.sub("", text)))
     found = [fact for fact in request_facts(plain) if fact.kind in _CLAIMS]
-    return [fact for fact in found if not {word.lower() for word in re.findall(r"\w+", fact.value)} <= _FORMULAS]
+    return [fact for fact in found if not {word.lower() for word in re.findall(r"[\w'’]+", fact.value)} <= FORMULAS]
 
 
 def _ordinary(value: str, text: str, known: set[str]) -> bool:
     """Whether a capitalised run is ordinary words after all: known from the context, or written small elsewhere in the text."""
     return all(
-        word.lower() in known | _FORMULAS or re.search(rf"\b{re.escape(word.lower())}\b", text) is not None
+        word.lower() in known | FORMULAS or re.search(rf"\b{re.escape(word.lower())}\b", text) is not None
         for word in re.findall(r"\w+", value)
     )
 
@@ -131,8 +96,11 @@ class FidelityChecker:
         texts = [row.output for row in demonstrations if row.output.strip()]
         self._copies = CopyFinder(texts)
         self._usual_words = statistics.median(len(text.split()) for text in texts) if texts else None
+        self._usual_ending = Counter(ending(text) for text in texts).most_common(1)[0][0] if texts else "stopped"
         own = (author.name, *author.traits.values()) if author else ()
         self._allowed = (*own, *usual_facts(texts))
+        # What the person writes all the time is the person's way, even where it looks like a remark.
+        self._own_words = "\n".join(texts)
         self._world = world
 
     def facts(self, row: Demonstration) -> tuple[Fact, ...]:
@@ -142,24 +110,25 @@ class FidelityChecker:
     def check(self, row: Demonstration, text: str, *, finished: bool = True) -> Fidelity:
         """A draft for a held-out row. ``finished`` says whether it ended by itself."""
         facts = self.facts(row)
-        if row.facts:
-            lost = tuple(fact for fact, kept in zip(facts, facts_kept(facts, text), strict=True) if not kept)
-        else:
-            lost = tuple(missing_facts(facts, text))
         slots = tuple(slot for slot in placeholders(text) if slot not in row.input)
-        filled = text
-        for slot in slots:
-            filled = filled.replace(slot, " ")
+        remarks = tuple(meta_comments(text, f"{row.input}\n{self._own_words}"))
+        letter = text
+        for part in (*remarks, *slots):
+            letter = letter.replace(part, " ")
+        truncated = not finished or cut_short(letter, self._usual_ending)
+        # The last word of a text that was cut may be half a word.
+        whole = re.sub(r"[^\W_]+\W*$", "", letter) if truncated else letter
         find = facts_invented if self._world else invented_facts
-        share, copied = self._copies.longest(text)
+        overlap = self._copies.overlap(text, row.input)
         usual = len(row.output.split()) or self._usual_words
         return Fidelity(
             facts=facts,
-            lost=lost,
-            invented=tuple(dict.fromkeys(find(row.input, filled, self._allowed))),
+            lost=tuple(missing_facts(facts, letter)),
+            invented=tuple(dict.fromkeys(find(row.input, whole, self._allowed))),
             placeholders=slots,
             length_ratio=len(text.split()) / usual if usual else None,
-            verbatim_overlap=share,
-            copied=copied,
-            truncated=not finished,
+            verbatim_overlap=overlap.share,
+            copied=overlap.text,
+            truncated=truncated,
+            meta_comments=remarks,
         )

@@ -11,7 +11,10 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from idiolect.errors import InputError
-from idiolect.evaluation.statistics import Measure
+from idiolect.evaluation.leakage import Leakage
+from idiolect.evaluation.ranking import Ranked
+from idiolect.evaluation.statistics import Difference, Measure
+from idiolect.evaluation.winrate import WinRate
 from idiolect.workspace import read_json, write_json
 
 __all__ = ["MEASURES", "DraftRow", "DraftRows", "Measure", "RequestRow", "Results", "WriterResult", "load_drafts", "load_results"]
@@ -56,12 +59,20 @@ class Results(BaseModel):
     writers: dict[str, WriterResult]
     judge: Literal["truth", "verifier"]
     """What decides the win rate and measures style."""
-    differences: dict[str, dict[str, Measure]] = Field(default_factory=dict)
-    """Each writer's measures less the baseline's, paired by request."""
+    differences: dict[str, dict[str, Difference]] = Field(default_factory=dict)
+    """Each writer's measures less the baseline's, paired by request, with p-values and the smallest difference that would show."""
     truncated: dict[str, Measure] = Field(default_factory=dict)
-    """Share of drafts that ran into the token limit."""
+    """Share of drafts that ran into the token limit or end in the middle of a sentence."""
+    meta_comments: dict[str, Measure] = Field(default_factory=dict)
+    """Share of drafts with a remark about themselves ("Here is the e-mail:")."""
     reference: dict[str, Measure] = Field(default_factory=dict)
     """The person's own held-out texts by the same measures: what a perfect writer would get."""
+    win_rates: dict[str, list[WinRate]] = Field(default_factory=dict)
+    """Each writer against the baseline, by every judge that there is."""
+    ranking: list[Ranked] = Field(default_factory=list)
+    """All writers in one order, by the style measure's verdicts on all pairs."""
+    leakage: dict[str, Leakage] = Field(default_factory=dict)
+    """What each writer gives away of its training mail; only where an audit was asked for."""
     about: dict[str, Any] = Field(default_factory=dict)
     """Settings, versions and how style was measured."""
 
@@ -88,6 +99,8 @@ class DraftRow(BaseModel):
     truncated: bool
     tokens: int
     seconds: float
+    meta_comments: list[str] = Field(default_factory=list)
+    """Remarks about the draft."""
 
 
 class RequestRow(BaseModel):

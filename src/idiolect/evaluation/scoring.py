@@ -7,18 +7,22 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import combinations
 
 from idiolect.corpus import Demonstration
 from idiolect.evaluation.drafts import Drafted
 from idiolect.evaluation.fidelity import FidelityChecker
+from idiolect.evaluation.judges import Verdict
+from idiolect.evaluation.ranking import Ranked, rank
 from idiolect.evaluation.results import MEASURES, DraftRow, Measure, RequestRow, WriterResult
-from idiolect.evaluation.statistics import mean_with_interval, paired_difference
+from idiolect.evaluation.statistics import Difference, mean_with_interval, paired_difference, with_holm
 from idiolect.evaluation.style import StyleMeasure
-from idiolect.evaluation.winrate import wins
+from idiolect.evaluation.winrate import WinRate, win_rate, wins
 
 __all__ = ["BASELINE", "Scores", "reference", "score"]
 
 BASELINE = "baseline"
+_BOUNDS = {measure: (0, 1) for measure in MEASURES if measure != "length_ratio"}
 
 
 @dataclass(frozen=True)
@@ -26,8 +30,11 @@ class Scores:
     """What ``compare.json`` and ``drafts.json`` are made of."""
 
     writers: dict[str, WriterResult]
-    differences: dict[str, dict[str, Measure]]
+    differences: dict[str, dict[str, Difference]]
     truncated: dict[str, Measure]
+    meta_comments: dict[str, Measure]
+    win_rates: dict[str, list[WinRate]]
+    ranking: list[Ranked]
     rows: list[RequestRow]
 
 
@@ -56,6 +63,7 @@ def score(
                     verbatim_overlap=fidelity.verbatim_overlap,
                     copied=fidelity.copied,
                     truncated=fidelity.truncated,
+                    meta_comments=list(fidelity.meta_comments),
                     tokens=draft.tokens,
                     seconds=draft.seconds,
                 )
@@ -63,7 +71,7 @@ def score(
     values = {name: {measure: _values(rows, measure) for measure in MEASURES} for name, rows in rows_P.items()}
     writers = {
         name: WriterResult(
-            **{measure: mean_with_interval(values[name][measure], seed=seed) for measure in MEASURES},
+            **{measure: mean_with_interval(values[name][measure], seed=seed, bounds=_BOUNDS.get(measure)) for measure in MEASURES},
             seconds=round(drafted[name].seconds, 3),
             tokens=drafted[name].tokens,
         )
@@ -71,14 +79,23 @@ def score(
     }
     differences = {
         name: {
-            measure: paired_difference(values[name][measure], values[BASELINE][measure], seed=seed)
+            measure: paired_difference(
+                values[name][measure], values[BASELINE][measure], seed=seed, bounds=(-1, 1) if measure in _BOUNDS else None
+            )
             for measure in MEASURES
             if measure != "win_rate_vs_baseline"
         }
         for name in drafted
         if name != BASELINE
     }
-    truncated = {name: mean_with_interval([float(row.truncated) for row in rows], seed=seed) for name, rows in rows_P.items()}
+    faults = {
+        fault: {
+            name: mean_with_interval([float(bool(getattr(row, fault))) for row in rows], seed=seed, bounds=(0, 1))
+            for name, rows in rows_P.items()
+        }
+        for fault in ("truncated", "meta_comments")
+    }
+    won = {pair: wins(styles[pair[0]], styles[pair[1]]) for pair in combinations(drafted, 2)}
     requests = [
         RequestRow(
             id=row.id or str(index),
@@ -89,7 +106,22 @@ def score(
         )
         for index, row in enumerate(heldout)
     ]
-    return Scores(writers, differences, truncated, requests)
+    return Scores(
+        writers,
+        with_holm(differences),
+        faults["truncated"],
+        faults["meta_comments"],
+        {name: [_against_baseline(rows, rows_P[BASELINE], style.judge, seed)] for name, rows in rows_P.items() if name != BASELINE},
+        rank(won, seed=seed),
+        requests,
+    )
+
+
+def _against_baseline(rows: Sequence[DraftRow], baseline: Sequence[DraftRow], judge: str, seed: int) -> WinRate:
+    """The style measure as a judge: it scores each draft by itself, so its verdict is the same in both orders."""
+    verdicts = [Verdict(row.win, row.win) if row.win is not None else None for row in rows]
+    lengths = [(len(row.text.split()), len(other.text.split())) for row, other in zip(rows, baseline, strict=True)]
+    return win_rate(verdicts, lengths, judge=judge, opponent=BASELINE, seed=seed)
 
 
 def reference(heldout: Sequence[Demonstration], *, style: StyleMeasure, checker: FidelityChecker, seed: int = 0) -> dict[str, Measure]:
@@ -105,7 +137,7 @@ def reference(heldout: Sequence[Demonstration], *, style: StyleMeasure, checker:
         "placeholders": [float(bool(one.placeholders)) for one in checked],
         "verbatim_overlap": [one.verbatim_overlap for one in checked],
     }
-    return {measure: mean_with_interval(found, seed=seed) for measure, found in values.items()}
+    return {measure: mean_with_interval(found, seed=seed, bounds=_BOUNDS.get(measure)) for measure, found in values.items()}
 
 
 def _values(rows: Sequence[DraftRow], measure: str) -> list[float | None]:

@@ -2,6 +2,18 @@
 
 from idiolect.service.connect import Connection, Model, renderer_name
 from idiolect.service.sampling import Completion, Draft, complete, derive_seed, draft
+from idiolect.service.scores import text_logprobs
 from idiolect.service.writer import Writer
 
-__all__ = ["Completion", "Connection", "Draft", "Model", "Writer", "complete", "derive_seed", "draft", "renderer_name"]
+__all__ = [
+    "Completion",
+    "Connection",
+    "Draft",
+    "Model",
+    "Writer",
+    "complete",
+    "derive_seed",
+    "draft",
+    "renderer_name",
+    "text_logprobs",
+]

@@ -1,6 +1,18 @@
 """What is written: tasks as small files, and the facts that any request states."""
 
-from idiolect.tasks.facts import missing_facts, placeholders, request_facts
+from idiolect.tasks.facts import FORMULAS, missing_facts, request_facts
+from idiolect.tasks.faults import cut_short, ending, meta_comments, placeholders
 from idiolect.tasks.task import Checks, Task, load_task
 
-__all__ = ["Checks", "Task", "load_task", "missing_facts", "placeholders", "request_facts"]
+__all__ = [
+    "FORMULAS",
+    "Checks",
+    "Task",
+    "cut_short",
+    "ending",
+    "load_task",
+    "meta_comments",
+    "missing_facts",
+    "placeholders",
+    "request_facts",
+]
