@@ -42,7 +42,7 @@ def style(
     folder: Annotated[Path, typer.Argument(metavar="DIR", help="A folder of authors and texts: DIR/<author>/<text>.txt")],
     topics: Annotated[
         Path | None,
-        typer.Option(help="CSV lines author/text.txt,subject. Without it a name like <subject>_1.txt says the subject.", show_default="none"),
+        typer.Option(help="CSV lines author/text.txt,subject; else <subject>_1.txt says the subject.", show_default="none"),
     ] = None,
     known: Annotated[int, typer.Option(help="At most so many known texts of an author.")] = 50,
     new: Annotated[int, typer.Option(help="At most so many new texts of an author.")] = 10,
@@ -72,8 +72,8 @@ def _print(result: StyleBench) -> None:
 
     console = Console()
     console.print(
-        f"{result.authors} authors, {result.texts} texts; {result.known:g} known texts of an author, {result.words:.0f} words in a new text,"
-        f" {result.too_short} new texts too short to tell in use. 95 % intervals over authors."
+        f"{result.authors} authors, {result.texts} texts; {result.known:g} known texts of an author, {result.words:.0f} words in a new"
+        f" text, {result.too_short} new texts too short to tell in use. 95 % intervals over authors."
     )
     for setting, condition in result.conditions.items():
         console.print()

@@ -24,15 +24,15 @@ def word_shares(texts: Sequence[str]) -> Any:
     from sklearn.preprocessing import normalize
 
     words = re.compile(r"[^\W\d_]+(?:['’][^\W\d_]+)*")
-    counts = CountVectorizer(analyzer=lambda text: words.findall(text.lower())).fit_transform(texts)
-    return normalize(counts.astype(float), norm="l1")
+    how: Any = {"analyzer": lambda text: words.findall(text.lower()), "dtype": float}
+    return normalize(CountVectorizer(**how).fit_transform(texts), norm="l1")
 
 
 def four_grams(texts: Sequence[str]) -> Any:
     """counts_N_B: character 4-grams, hashed."""
     from sklearn.feature_extraction.text import HashingVectorizer
 
-    how = {"alternate_sign": False, "norm": None, "lowercase": False}
+    how: Any = {"alternate_sign": False, "norm": None, "lowercase": False}
     return HashingVectorizer(analyzer="char", ngram_range=(4, 4), n_features=2**18, **how).transform(texts)
 
 

@@ -19,7 +19,7 @@ from typing import Any
 
 import numpy as np
 
-__all__ = ["WEIGHTS", "Counts", "count_texts", "mask", "word_count"]
+__all__ = ["WEIGHTS", "Counts", "count_texts", "first_words", "mask", "word_count"]
 
 WEIGHTS = {"characters": 2.0, "masked": 1.0, "words": 1.0, "layout": 0.5}
 """How much each view weighs in the similarity of two texts; chosen on the development authors of docs/LOG.md."""
@@ -57,15 +57,13 @@ _TOKEN = re.compile(rf"{_WORD}|\d+|\s+|.", re.DOTALL)
 
 @dataclass(frozen=True)
 class Counts:
-    """``views[name]``: a sparse matrix N×B of how often each of B hashed n-grams stands in each of N texts."""
+    """``views[name]``: a sparse matrix N×B of how often each of B hashed n-grams stands in each of N texts; ``words_N``: lengths."""
 
     views: dict[str, Any]
-
-    def __len__(self) -> int:
-        return next(iter(self.views.values())).shape[0]
+    words: np.ndarray
 
     def rows(self, chosen: np.ndarray) -> Counts:
-        return Counts({name: matrix[chosen] for name, matrix in self.views.items()})
+        return Counts({name: matrix[chosen] for name, matrix in self.views.items()}, self.words[chosen])
 
 
 def count_texts(texts: Sequence[str]) -> Counts:
@@ -73,7 +71,8 @@ def count_texts(texts: Sequence[str]) -> Counts:
     from sklearn.feature_extraction.text import HashingVectorizer
 
     def counted(values: list[Any], **how: Any) -> Any:
-        return HashingVectorizer(n_features=_BUCKETS, alternate_sign=False, norm=None, lowercase=False, **how).transform(values)
+        plain: Any = {"alternate_sign": False, "norm": None, "lowercase": False, "dtype": np.float32}
+        return HashingVectorizer(n_features=_BUCKETS, **plain, **how).transform(values)
 
     return Counts(
         {
@@ -81,7 +80,8 @@ def count_texts(texts: Sequence[str]) -> Counts:
             "masked": counted([mask(text) for text in texts], analyzer="char", ngram_range=(2, 5)),
             "words": counted([list(_word_sequences(text)) for text in texts], analyzer=_as_it_is),
             "layout": counted([_layout(text) for text in texts], analyzer="char", ngram_range=(1, 4)),
-        }
+        },
+        np.array([word_count(text) for text in texts]),
     )
 
 
@@ -92,6 +92,12 @@ def mask(text: str) -> str:
 
 def word_count(text: str) -> int:
     return len(re.findall(_WORD, text))
+
+
+def first_words(text: str, most: int) -> str:
+    """The text up to its word number ``most``."""
+    ends = [found.end() for found in re.finditer(_WORD, text)]
+    return text if len(ends) <= most else text[: ends[most - 1]]
 
 
 def _masked(token: str) -> str:

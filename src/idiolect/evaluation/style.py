@@ -11,9 +11,9 @@ from typing import Any, Literal, Protocol
 
 import numpy as np
 
-from idiolect.evaluation.features import count_texts, word_count
+from idiolect.evaluation.features import count_texts, first_words, word_count
 from idiolect.evaluation.roc import Scores
-from idiolect.evaluation.verifier import Model, fit_model
+from idiolect.evaluation.verifier import LENGTHS, Model, fit_model
 from idiolect.world import Author, demonstrations, sample_author, traits_found
 
 __all__ = ["MIN_KNOWN_WORDS", "MIN_TEXTS", "MIN_WORDS", "Judge", "StyleMeasure", "TruthStyle", "Unknown", "Verifier"]
@@ -107,7 +107,9 @@ class Verifier:
         folds = np.concatenate([np.arange(size), np.arange(size), np.arange(len(neutral))]) % min(_FOLDS, size)
         is_own = np.arange(len(folds)) < size
         drafts = ~is_own & (np.arange(len(folds)) < 2 * size)
-        model = fit_model(count_texts([*(mine for mine, _ in pairs), *(other for _, other in pairs), *neutral]), is_own, folds, near=drafts)
+        texts = [*(mine for mine, _ in pairs), *(other for _, other in pairs), *neutral]
+        cut = {length: count_texts([first_words(text, length) for text in texts]) for length in LENGTHS}
+        model = fit_model(count_texts(texts), cut, is_own, folds, near=drafts)
         compared = is_own | drafts
         auc = Scores(model.outside[compared], is_own[compared]).auc(np.ones(2 * size))
         return cls(model, size, auc)

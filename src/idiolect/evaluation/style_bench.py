@@ -17,11 +17,11 @@ from pydantic import BaseModel, ConfigDict
 
 from idiolect.evaluation.authors import Collection
 from idiolect.evaluation.delta import cosine_scores, delta_scores, four_grams, word_shares
-from idiolect.evaluation.features import count_texts, word_count
+from idiolect.evaluation.features import Counts, count_texts, first_words, word_count
 from idiolect.evaluation.roc import Scores, Trials, over_authors
 from idiolect.evaluation.statistics import Measure
 from idiolect.evaluation.style import MIN_WORDS
-from idiolect.evaluation.verifier import fit_model
+from idiolect.evaluation.verifier import LENGTHS, fit_model
 
 __all__ = ["Condition", "MethodScores", "Setting", "StyleBench", "bench_style"]
 
@@ -93,18 +93,19 @@ def bench_style(
     cases = [*_shared(collection, known, new, seed), *_held_out(collection, known, new, seed)]
     texts = collection.texts
     asked = np.unique(np.concatenate([chosen for case in cases for chosen in case.new.values()]))
-    fresh = {int(index): _first_words(texts[index], words) for index in asked}
+    fresh = {int(index): first_words(texts[index], words) if words else texts[index] for index in asked}
     both = [*texts, *(fresh.values() if words else [])]
     place = np.arange(len(texts))
     if words:
         place[asked] = len(texts) + np.arange(len(asked))
     counts, grams, shares = count_texts(both), four_grams(both), word_shares(both)
+    cut = {length: count_texts([first_words(text, length) for text in texts]) for length in LENGTHS}
     found: dict[Setting, list[tuple[Any, ...]]] = defaultdict(list)
     for done, case in enumerate(cases):
         rows = np.unique(np.concatenate(list(case.new.values())))
         column = {int(row): number for number, row in enumerate(rows)}
         scores = {
-            "verifier": _verify(collection, counts, case, rows, place, seed),
+            "verifier": _verify(collection, counts, cut, case, rows, place, seed),
             "delta": delta_scores(shares, case.known, case.impostors, place[rows]),
             "cosine": cosine_scores(grams, case.known, case.impostors, place[rows]),
         }
@@ -167,7 +168,9 @@ def _spread(authors: np.ndarray, rows: np.ndarray, most: int) -> np.ndarray:
     return np.concatenate([np.array([], dtype=int), *(rows[authors[rows] == author][:most] for author in np.unique(authors[rows]))])
 
 
-def _verify(collection: Collection, counts: Any, case: _Case, rows: np.ndarray, place: np.ndarray, seed: int) -> np.ndarray:
+def _verify(
+    collection: Collection, counts: Counts, cut: dict[int, Counts], case: _Case, rows: np.ndarray, place: np.ndarray, seed: int
+) -> np.ndarray:
     """scores_R: others' texts by a verifier that has none of their writer's, one's own by the mean over such verifiers."""
     authors = collection.authors
     others = np.unique(authors[authors != case.author])
@@ -182,7 +185,9 @@ def _verify(collection: Collection, counts: Any, case: _Case, rows: np.ndarray, 
             continue
         impostors = np.sort(rng.permutation(impostors)[:_MOST_IMPOSTORS])
         chosen = np.concatenate([case.known, impostors])
-        model = fit_model(counts.rows(chosen), authors[chosen] == case.author, _folds(collection, case.known, impostors))
+        beginnings = {length: one.rows(chosen) for length, one in cut.items()}
+        folds = _folds(collection, case.known, impostors)
+        model = fit_model(counts.rows(chosen), beginnings, authors[chosen] == case.author, folds)
         total[scored] += model.probabilities(counts.rows(place[rows[scored]]))
         times[scored] += 1
     return total / np.maximum(times, 1)
@@ -216,17 +221,10 @@ def _measured(collection: Collection, found: list[tuple[Any, ...]], seed: int) -
 
     verifier = scores["verifier"]
     gains = {
-        name: interval(lambda weights, one=one: verifier.auc(weights) - one.auc(weights)) for name, one in scores.items() if one is not verifier
+        name: interval(lambda weights, one=one: verifier.auc(weights) - one.auc(weights))
+        for name, one in scores.items()
+        if one is not verifier
     }
     own = int(trials.own.sum())
     methods = {name: scored(name, one) for name, one in scores.items()}
     return Condition(own=own, others=len(text) - own, methods=methods, gains=gains)
-
-
-def _first_words(text: str, words: int | None) -> str:
-    import re
-
-    if not words:
-        return text
-    ends = [found.end() for found in re.finditer(r"\S+", text)]
-    return text if len(ends) <= words else text[: ends[words - 1]]

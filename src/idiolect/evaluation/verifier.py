@@ -13,14 +13,23 @@ import numpy as np
 
 from idiolect.evaluation.features import WEIGHTS, Counts
 
-__all__ = ["Model", "fit_model"]
+__all__ = ["LENGTHS", "Model", "fit_model"]
 
 _STRENGTH = 10.0
 """The inverse of the L2 penalty (``C``); chosen on the development authors of docs/LOG.md, where 10 and 100 are as good."""
 
-_MANY_SOURCES = ((1.5, 0.5), (-2.5, 1.0))
-_ONE_SOURCE = ((0.45, 0.2), (-1.9, 0.5))
-"""Mean and standard deviation of the calibration's slope and shift before an author's own texts are seen, from the development authors."""
+LENGTHS = (20, 40, 80, 160)
+"""Words of the beginnings on which short texts are calibrated."""
+
+Prior = tuple[tuple[float, ...], tuple[float, ...]]
+
+_LENGTHS = (20, 40, 80, 160, 320)
+_MANY_SOURCES: Prior = ((1.15, 1.25, 1.4, 1.5, 1.65), (-0.8, -1.05, -1.4, -1.7, -2.15))
+_ONE_SOURCE: Prior = ((0.7, 0.8, 0.8, 0.7, 0.7), (-1.2, -1.65, -2.05, -2.1, -2.45))
+"""The calibration's slope and shift by words before an author's own texts are seen, in standard deviations beyond the
+impostors: what fits the development authors together. One source of impostors says less, so its slope is smaller."""
+_SPREAD = np.array([0.5, 1.0])
+"""By how much slope and shift differ between authors."""
 
 
 @dataclass(frozen=True)
@@ -54,27 +63,29 @@ class Space:
 
 @dataclass(frozen=True)
 class Model:
-    """A fitted verifier. ``decisions`` are in standard deviations of the impostors' own, ``probabilities`` hold at even prior odds."""
+    """A fitted verifier. What it decides is turned into log-odds by a calibration that depends on a text's length."""
 
     space: Space
     weights: np.ndarray
     """weights_B: of the rows of ``space``."""
     bias: float
-    slope: float
-    shift: float
+    calibration: np.ndarray
+    """calibration_L_3: log words, slope and shift, by rising length."""
     outside: np.ndarray
     """outside_N: the decision on each text that it learnt from, by a model that had not seen its fold; NaN where there was none."""
 
-    def decisions(self, counts: Counts) -> np.ndarray:
-        return self.space.rows(counts) @ self.weights + self.bias
-
     def probabilities(self, counts: Counts) -> np.ndarray:
-        return 1 / (1 + np.exp(-np.clip(self.slope * self.decisions(counts) + self.shift, -50, 50)))
+        """probabilities_N: that the author wrote each text, at even prior odds."""
+        decisions = self.space.rows(counts) @ self.weights + self.bias
+        length, *fit = self.calibration.T
+        slope, shift = (np.interp(np.log1p(counts.words), length, values) for values in fit)
+        return 1 / (1 + np.exp(-np.clip(slope * decisions + shift, -50, 50)))
 
 
-def fit_model(counts: Counts, own: np.ndarray, folds: np.ndarray, near: np.ndarray | None = None) -> Model:
+def fit_model(counts: Counts, cut: dict[int, Counts], own: np.ndarray, folds: np.ndarray, near: np.ndarray | None = None) -> Model:
     """Learn to tell the rows where ``own_N`` is true from the others.
 
+    ``cut[w]`` counts the same texts, each up to its word number w: what a short text shows is calibrated on short texts.
     ``folds_N`` numbers the parts for cross-fitting: the calibration of a fold's texts comes from a model that saw none of
     that fold. ``near_N`` says which of the others calibrate, when not all do: impostors of one single source, such as one
     model's drafts; what separates the author from them says less of other people, and the probabilities allow for that.
@@ -83,26 +94,44 @@ def fit_model(counts: Counts, own: np.ndarray, folds: np.ndarray, near: np.ndarr
     rows = space.rows(counts)
     # The regression in the basis of the texts themselves: as many unknowns as texts, the same solution.
     values, vectors = np.linalg.eigh((rows @ rows.T).toarray())
-    kept = values > 1e-9 * values[-1]
-    basis = vectors[:, kept] * np.sqrt(values[kept])
-    outside = np.full(len(own), np.nan)
+    kept = values > 1e-6 * values[-1]
+    basis, back = vectors[:, kept] * np.sqrt(values[kept]), vectors[:, kept] / np.sqrt(values[kept])
+    parts = []
     for fold in np.unique(folds):
         inside = folds != fold
         if own[inside].any() and not own[inside].all():
             weights, bias = _regression(basis[inside], own[inside])
-            outside[~inside] = basis[~inside] @ weights + bias
+            parts.append((~inside, rows.T @ (back @ weights), bias))
+
+    def outside(found: Any) -> np.ndarray:
+        decisions = np.full(len(own), np.nan)
+        for held, weights, bias in parts:
+            decisions[held] = found[np.flatnonzero(held)] @ weights + bias
+        return decisions
+
     weights, bias = _regression(basis, own)
-    weights = rows.T @ (vectors[:, kept] @ (weights / np.sqrt(values[kept])))
-    calibrating = ~np.isnan(outside)
-    impostors = calibrating & (~own if near is None else near)
-    if not impostors.any():
-        return Model(space, weights, bias, 0.0, 0.0, outside)
-    # Calibrated against the impostors: how far beyond them, since the size of a decision depends on the numbers of texts.
-    centre, scale = outside[impostors].mean(), outside[impostors].std() + 1e-6
-    outside = (outside - centre) / scale
-    used = impostors | (calibrating & own)
-    slope, shift = _platt(outside[used], own[used], _MANY_SOURCES if near is None else _ONE_SOURCE)
-    return Model(space, weights / scale, (bias - centre) / scale, slope, shift, outside)
+    whole = outside(rows)
+    impostors = ~own if near is None else near
+    usual = _MANY_SOURCES if near is None else _ONE_SOURCE
+    levels = [(length, outside(space.rows(one)), counts.words >= length) for length, one in sorted(cut.items())]
+    levels.append((max(int(np.median(counts.words)), 1), whole, np.ones(len(own), dtype=bool)))
+    fits = [_calibrated(decisions, own & there, impostors & there, length, usual) for length, decisions, there in levels]
+    calibration = np.array([[np.log1p(level[0]), *fit] for level, fit in zip(levels, fits, strict=True) if fit], dtype=float)
+    calibration = calibration[np.argsort(calibration[:, 0], kind="stable")] if len(calibration) else np.zeros((1, 3))
+    return Model(space, rows.T @ (back @ weights), bias, calibration, whole)
+
+
+def _calibrated(decisions: np.ndarray, own: np.ndarray, impostors: np.ndarray, length: int, usual: Prior) -> tuple[float, float] | None:
+    """Slope and shift of the log-odds for texts of this length; None where too few are that long."""
+    own, impostors = own & ~np.isnan(decisions), impostors & ~np.isnan(decisions)
+    if impostors.sum() < 3:
+        return None
+    # Against the impostors: how far beyond them, since the size of a decision depends on the numbers of texts.
+    centre, scale = decisions[impostors].mean(), decisions[impostors].std() + 1e-6
+    used = own | impostors
+    prior = [float(np.interp(np.log1p(length), np.log1p(_LENGTHS), values)) for values in usual]
+    slope, shift = _platt((decisions[used] - centre) / scale, own[used], prior)
+    return slope / scale, shift - slope * centre / scale
 
 
 def _regression(rows: np.ndarray, own: np.ndarray) -> tuple[np.ndarray, float]:
@@ -113,7 +142,7 @@ def _regression(rows: np.ndarray, own: np.ndarray) -> tuple[np.ndarray, float]:
     return found.coef_[0], float(found.intercept_[0])
 
 
-def _platt(decisions: np.ndarray, own: np.ndarray, usual: tuple[tuple[float, float], ...]) -> tuple[float, float]:
+def _platt(decisions: np.ndarray, own: np.ndarray, prior: list[float]) -> tuple[float, float]:
     """Slope and shift of the log-odds (Platt 1999) at even prior odds, the most probable ones: few texts can't fix them alone."""
     from scipy.optimize import minimize
 
@@ -122,9 +151,8 @@ def _platt(decisions: np.ndarray, own: np.ndarray, usual: tuple[tuple[float, flo
     sign = np.where(own, 1.0, -1.0)
 
     def loss(found: np.ndarray) -> float:
-        slope, shift = found
-        fit = weight @ np.logaddexp(0, -sign * (slope * decisions + shift))
-        return float(fit + sum(((value - mean) / spread) ** 2 / 2 for value, (mean, spread) in zip(found, usual, strict=True)))
+        fit = weight @ np.logaddexp(0, -sign * (found[0] * decisions + found[1]))
+        return float(fit + (((found - prior) / _SPREAD) ** 2).sum() / 2)
 
-    slope, shift = minimize(loss, np.array([mean for mean, _ in usual]), method="BFGS").x
+    slope, shift = minimize(loss, np.array(prior), method="BFGS").x
     return max(float(slope), 0.0), float(shift)
