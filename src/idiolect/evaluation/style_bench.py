@@ -2,7 +2,8 @@
 
 Knows a collection of authors, the verifier and measures. Knows nothing of models or workspaces. Every author is asked
 about in turn: from some known texts, did the same person write a new one? The authors whose texts are asked about
-never serve as impostors of the same verifier.
+never serve as impostors of the same verifier. Only attribution, where all candidates are known, sets each author
+against all others.
 """
 
 from __future__ import annotations
@@ -32,6 +33,7 @@ on the known subjects, so that whoever goes by subject is wrong."""
 _PARTS = 4
 _MOST_IMPOSTORS = 200
 _FOLDS = 5
+_CLOSED = "verifier against all"
 
 
 class MethodScores(BaseModel):
@@ -108,6 +110,7 @@ def bench_style(
             "verifier": _verify(collection, counts, cut, case, rows, place, seed),
             "delta": delta_scores(shares, case.known, case.impostors, place[rows]),
             "cosine": cosine_scores(grams, case.known, case.impostors, place[rows]),
+            _CLOSED: _decide(collection, counts, case, rows, place),
         }
         for setting, chosen in case.new.items():
             columns = [column[int(row)] for row in chosen]
@@ -193,6 +196,16 @@ def _verify(
     return total / np.maximum(times, 1)
 
 
+def _decide(collection: Collection, counts: Counts, case: _Case, rows: np.ndarray, place: np.ndarray) -> np.ndarray:
+    """scores_R: by a verifier that has texts of all other authors as impostors, as many of each."""
+    owners = collection.authors[case.impostors]
+    impostors = _spread(owners, np.arange(len(owners)), max(1, _MOST_IMPOSTORS // len(np.unique(owners))))
+    chosen = np.concatenate([case.known, case.impostors[impostors]])
+    own = collection.authors[chosen] == case.author
+    # One single fold: attribution needs no calibration.
+    return fit_model(counts.rows(chosen), {}, own, np.zeros(len(chosen))).decisions(counts.rows(place[rows]))
+
+
 def _folds(collection: Collection, known: np.ndarray, impostors: np.ndarray) -> np.ndarray:
     """A fold holds out some of the author's texts, by subject where they have one, and some of the impostors with all of their texts."""
     by = collection.subjects[known] if len(set(collection.subjects[known])) > 1 else np.arange(len(known))
@@ -213,8 +226,10 @@ def _measured(collection: Collection, found: list[tuple[Any, ...]], seed: int) -
     def interval(measure: Callable[[np.ndarray], float]) -> Measure:
         return over_authors(lambda authors: measure(trials.weights(authors)), size, seed=seed)
 
+    closed = scores.pop(_CLOSED)
+
     def scored(name: str, one: Scores) -> MethodScores:
-        right, of = trials.attributed(one.values)
+        right, of = trials.attributed((closed if name == "verifier" else one).values)
         told = {"brier": interval(one.brier), "ece": interval(one.ece)} if name == "verifier" else {}
         attribution = over_authors(lambda authors: float(authors[of] @ right / authors[of].sum()), size, seed=seed)
         return MethodScores(auc=interval(one.auc), eer=interval(one.eer), attribution=attribution, **told)

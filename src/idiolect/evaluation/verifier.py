@@ -74,9 +74,13 @@ class Model:
     outside: np.ndarray
     """outside_N: the decision on each text that it learnt from, by a model that had not seen its fold; NaN where there was none."""
 
+    def decisions(self, counts: Counts) -> np.ndarray:
+        """decisions_N: the larger, the more like the author; comparable between authors with as many texts and the same impostors."""
+        return self.space.rows(counts) @ self.weights + self.bias
+
     def probabilities(self, counts: Counts) -> np.ndarray:
         """probabilities_N: that the author wrote each text, at even prior odds."""
-        decisions = self.space.rows(counts) @ self.weights + self.bias
+        decisions = self.decisions(counts)
         length, *fit = self.calibration.T
         slope, shift = (np.interp(np.log1p(counts.words), length, values) for values in fit)
         return 1 / (1 + np.exp(-np.clip(slope * decisions + shift, -50, 50)))
