@@ -65,6 +65,12 @@ def test_a_subject_misleads_the_cosine_and_not_the_verifier(result: StyleBench) 
     assert fall["verifier"] < 0.02 < fall["cosine"]
 
 
+def test_attribution_is_left_out_where_others_learn_from_the_texts(result: StyleBench) -> None:
+    shares = {setting: condition.methods["verifier"].attribution for setting, condition in result.conditions.items()}
+    assert shares.pop("swapped") is None
+    assert all(share and (share.mean or 0) > 0.9 for share in shares.values())
+
+
 def test_same_folder_same_numbers(folder: Path, result: StyleBench) -> None:
     assert bench_style(read_authors(folder), new=2) == result
 

@@ -42,8 +42,8 @@ class MethodScores(BaseModel):
     model_config = ConfigDict(frozen=True)
     auc: Measure
     eer: Measure
-    attribution: Measure
-    """The share of new texts whose writer scores highest among all authors."""
+    attribution: Measure | None = None
+    """The share of new texts whose writer scores highest of all. Not for ``swapped``: others' verifiers learn from its texts."""
     brier: Measure | None = None
     ece: Measure | None = None
 
@@ -124,7 +124,7 @@ def bench_style(
         known=round(float(np.mean([len(case.known) for case in cases])), 2),
         words=round(float(np.mean(lengths)), 1),
         too_short=sum(length < MIN_WORDS for length in lengths),
-        conditions={setting: _measured(collection, rows, seed) for setting, rows in sorted(found.items())},
+        conditions={setting: _measured(collection, rows, seed, setting != "swapped") for setting, rows in sorted(found.items())},
     )
 
 
@@ -214,7 +214,7 @@ def _folds(collection: Collection, known: np.ndarray, impostors: np.ndarray) -> 
     return np.concatenate([own % size, np.unique(collection.authors[impostors], return_inverse=True)[1] % size])
 
 
-def _measured(collection: Collection, found: list[tuple[Any, ...]], seed: int) -> Condition:
+def _measured(collection: Collection, found: list[tuple[Any, ...]], seed: int, attributed: bool) -> Condition:
     number = {name: index for index, name in enumerate(collection.names)}
     writers = np.array([number[author] for author in collection.authors])
     asked = np.concatenate([np.full(len(rows), number[author]) for author, rows, _ in found])
@@ -229,10 +229,11 @@ def _measured(collection: Collection, found: list[tuple[Any, ...]], seed: int) -
     closed = scores.pop(_CLOSED)
 
     def scored(name: str, one: Scores) -> MethodScores:
-        right, of = trials.attributed((closed if name == "verifier" else one).values)
         told = {"brier": interval(one.brier), "ece": interval(one.ece)} if name == "verifier" else {}
-        attribution = over_authors(lambda authors: float(authors[of] @ right / authors[of].sum()), size, seed=seed)
-        return MethodScores(auc=interval(one.auc), eer=interval(one.eer), attribution=attribution, **told)
+        if attributed:
+            right, of = trials.attributed((closed if name == "verifier" else one).values)
+            told["attribution"] = over_authors(lambda authors: float(authors[of] @ right / authors[of].sum()), size, seed=seed)
+        return MethodScores(auc=interval(one.auc), eer=interval(one.eer), **told)
 
     verifier = scores["verifier"]
     gains = {
