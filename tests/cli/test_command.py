@@ -8,6 +8,7 @@ import time
 from pathlib import Path
 
 import pytest
+import typer
 from typer.testing import CliRunner
 
 from idiolect.cli import VERBS, app
@@ -46,7 +47,8 @@ def test_help_answers_in_well_under_a_second() -> None:
 def test_every_verb_has_help_that_the_list_repeats(verb: str) -> None:
     module, told = VERBS[verb]
     function = getattr(importlib.import_module(f"idiolect.cli.{module}"), module)
-    assert inspect.getdoc(function).splitlines()[0] == told  # type: ignore[union-attr]
+    described = function.registered_callback.callback if isinstance(function, typer.Typer) else function
+    assert inspect.getdoc(described).splitlines()[0] == told  # type: ignore[union-attr]
     result = CliRunner().invoke(app, [verb, "--help"])
     assert result.exit_code == 0
     assert "--help" in result.output

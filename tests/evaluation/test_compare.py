@@ -15,7 +15,7 @@ from idiolect.evaluation import compare, load_results
 from idiolect.evaluation.canaries import plant_canaries
 from idiolect.evaluation.drafts import CHUNK
 from idiolect.evaluation.results import Results
-from idiolect.methods.run import open_run
+from idiolect.methods.run import all_writers, open_run
 from idiolect.service import Connection, Writer
 from idiolect.settings import Models, Settings
 from idiolect.workspace import Workspace
@@ -96,8 +96,13 @@ def test_a_real_person_is_measured_by_the_verifier(
     workspace: Workspace, settings: Settings, connection: Connection, known: list[Demonstration]
 ) -> None:
     workspace.truth.unlink()
+    short = compare(workspace, settings, connection, requests=4)
+    assert short.judge == "verifier"
+    # Drafts of eight tokens are too short to tell.
+    assert short.writers["few_shot"].style.mean is None
+    for name in ("few_shot", "baseline"):
+        open_run(workspace, name, {}).finish(all_writers(workspace)[name].model_copy(update={"max_tokens": 120}))
     found = compare(workspace, settings, connection, requests=4)
-    assert found.judge == "verifier"
     assert found.writers["few_shot"].style.mean is not None
     assert found.reference["style"].mean is not None
     assert found.reference["style"].mean > found.writers["baseline"].style.mean  # type: ignore[operator]

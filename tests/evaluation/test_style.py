@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import time
+
 import numpy as np
 import pytest
 
 from handmade_drafts import by
 from idiolect.corpus import Demonstration
 from idiolect.evaluation.drafts import Drafted
-from idiolect.evaluation.style import MIN_TEXTS, TruthStyle, Unknown, Verifier
+from idiolect.evaluation.roc import Scores
+from idiolect.evaluation.style import MIN_KNOWN_WORDS, MIN_TEXTS, MIN_WORDS, TruthStyle, Unknown, Verifier
 from idiolect.evaluation.winrate import wins
-from idiolect.world import HOUSE_AUTHOR, Author
+from idiolect.world import HOUSE_AUTHOR, Author, realise, sample_author, sample_situation
 
 
 def test_truth_counts_traits(author: Author, heldout: list[Demonstration], house: Drafted) -> None:
@@ -40,6 +43,38 @@ def test_verifier_tells_the_person_from_the_model(verifier: Verifier, heldout: l
     assert verifier.scores([]) == []
 
 
+def test_verifier_tells_the_person_from_people_that_it_never_saw(verifier: Verifier, heldout: list[Demonstration], author: Author) -> None:
+    """Only the model's drafts were there to learn from, and the probabilities hold for other people's texts too."""
+    own = verifier.scores([row.output for row in heldout])
+    others = [text for seed in range(10, 20) for text in by(sample_author("heldout", seed), author, heldout[:6])]
+    values = np.array([*own, *verifier.scores(others)], dtype=float)
+    scores = Scores(values, np.arange(len(values)) < len(own))
+    even = np.ones(len(values))
+    assert scores.auc(even) > 0.97
+    assert scores.brier(even) < 0.1
+
+
+def test_verifier_goes_by_the_hand_and_not_by_the_subject(author: Author) -> None:
+    """Known texts are all on the first subject; then own texts on the second stand against others' on the first."""
+    situations = [sample_situation("heldout", f"swap {index}") for index in range(400)]
+    intents = sorted({situation.intent for situation in situations})
+    first, second = ([one for one in situations if one.intent in half] for half in (set(intents[::2]), set(intents[1::2])))
+    known, new = first[:12], first[12:42]
+    found = Verifier.fit([realise(one, author, 1) for one in known], [realise(one, HOUSE_AUTHOR, 1) for one in known])
+    others = [realise(one, sample_author("heldout", 30 + index % 10), 1) for index, one in enumerate(new)]
+    values = np.array(found.scores([*(realise(one, author, 1) for one in second[:30]), *others]), dtype=float)
+    assert Scores(values, np.arange(60) < 30).auc(np.ones(60)) > 0.95
+
+
+def test_same_texts_same_probabilities_and_soon(author: Author, known: list[Demonstration], verifier: Verifier, house: Drafted) -> None:
+    began = time.process_time()
+    again = Verifier.fit([row.output for row in known], by(HOUSE_AUTHOR, author, known, seed=1))
+    assert time.process_time() - began < 2.0
+    texts = [draft.text for draft in house.drafts]
+    assert again.scores(texts) == verifier.scores(texts)
+    assert again.scores(texts[:1]) == pytest.approx(verifier.scores(texts)[:1], abs=1e-9)
+
+
 def test_verifier_knows_when_there_is_nothing_to_tell(author: Author, known: list[Demonstration], heldout: list[Demonstration]) -> None:
     """Impostors who write exactly like the person: probabilities near one half, and an AUC that says so."""
     rows = [*known, *heldout]
@@ -56,7 +91,18 @@ def test_too_few_texts_are_not_enough_to_tell() -> None:
     found = Verifier.fit([*texts, ""], [*texts, "x"])
     assert isinstance(found, Unknown)
     assert found.scores(["a", "b"]) == [None, None]
-    assert "not enough to tell" in found.about()["measure"]
+    assert "not enough to tell: 4 texts" in found.about()["measure"]
+
+
+def test_too_few_words_are_not_enough_to_tell(verifier: Verifier) -> None:
+    short = ["one two three four five"] * (MIN_KNOWN_WORDS // 5 - 1)
+    found = Verifier.fit(short, short)
+    assert isinstance(found, Unknown)
+    assert "145 words" in found.about()["measure"]
+    words = ["word"] * MIN_WORDS
+    below, enough = verifier.scores([" ".join(words[1:]), " ".join(words)])
+    assert below is None
+    assert enough is not None
 
 
 def test_wins_count_ties_as_half_and_unknown_as_nothing() -> None:

@@ -34,9 +34,10 @@ VERBS: dict[str, tuple[str, str]] = {
     "audit": ("audit", "Copy the workspace with planted secrets, to measure what fine-tuning gives away."),
     "report": ("report", "Write the report anew from the result files."),
     "write": ("write", "Write a draft for a request."),
+    "bench": ("bench", "Measure the measures, on data whose truth is known."),
     "engine": ("engine", "Serve models over the Tinker protocol; prints its URL when it is ready."),
 }
-"""Verb → (module of this package with a function of the module's name, what the verb does)."""
+"""Verb → (module of this package with a function, or a typer group, of the module's name; what the verb does)."""
 
 
 class _Verbs(TyperGroup):
@@ -49,8 +50,11 @@ class _Verbs(TyperGroup):
         if cmd_name not in VERBS:
             return None
         module, _ = VERBS[cmd_name]
+        verb = getattr(importlib.import_module(f"idiolect.cli.{module}"), module)
+        if isinstance(verb, typer.Typer):
+            return typer.main.get_command(verb)
         single = typer.Typer(add_completion=False, rich_markup_mode=None)
-        single.command(cmd_name)(getattr(importlib.import_module(f"idiolect.cli.{module}"), module))
+        single.command(cmd_name)(verb)
         return typer.main.get_command(single)
 
     def format_commands(self, ctx: Context, formatter: HelpFormatter) -> None:

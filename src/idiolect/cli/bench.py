@@ -1,0 +1,98 @@
+"""``idiolect bench``: how good the measures are, on data whose truth is known.
+
+Knows the command line. Knows nothing of how anything is measured.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from idiolect.cli.options import AsJson, report
+from idiolect.cli.progress import bars, stage
+from idiolect.errors import InputError
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from idiolect.evaluation.statistics import Measure
+    from idiolect.evaluation.style_bench import StyleBench
+
+__all__ = ["bench"]
+
+bench = typer.Typer(add_completion=False, rich_markup_mode=None, no_args_is_help=True)
+
+_TITLES = {
+    "unlabelled": "known and new texts, subjects not known",
+    "same": "known and new texts on the same subjects",
+    "different": "new texts on a subject that no known text has",
+    "swapped": "own texts on a new subject against others' on the known ones",
+}
+
+
+@bench.callback()
+def _bench() -> None:
+    """Measure the measures, on data whose truth is known."""
+
+
+@bench.command()
+def style(
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="A folder of authors and texts: DIR/<author>/<text>.txt")],
+    topics: Annotated[
+        Path | None,
+        typer.Option(help="CSV lines author/text.txt,subject; else <subject>_1.txt says the subject.", show_default="none"),
+    ] = None,
+    known: Annotated[int, typer.Option(help="At most so many known texts of an author.")] = 50,
+    new: Annotated[int, typer.Option(help="At most so many new texts of an author.")] = 10,
+    words: Annotated[int | None, typer.Option(help="Take only the first so many words of a new text.", show_default="all")] = None,
+    seed: Annotated[int, typer.Option(help="Chooses known and new texts.")] = 0,
+    as_json: AsJson = False,
+) -> None:
+    """Ask the verifier who wrote texts whose authors are known, beside Burrows's Delta and the cosine of character 4-grams."""
+    from idiolect.evaluation.authors import read_authors
+    from idiolect.evaluation.style_bench import bench_style
+
+    for name, value in (("--known", known), ("--new", new), ("--words", words)):
+        if value is not None and value < 1:
+            raise InputError(f"{value} cannot be", where=name, hint="Give a number from 1 up")
+    collection = read_authors(folder, topics)
+    with bars() as progress:
+        told = stage(progress, "Verifying authors")
+        result = bench_style(collection, known=known, new=new, words=words, seed=seed, on_progress=told)
+    if as_json:
+        report(True, result.model_dump(mode="json"), "")
+        return
+    _print(result)
+
+
+def _print(result: StyleBench) -> None:
+    from rich.console import Console
+
+    console = Console()
+    console.print(
+        f"{result.authors} authors, {result.texts} texts; {result.known:g} known texts of an author, {result.words:.0f} words in a new"
+        f" text, {result.too_short} new texts too short to tell in use. 95 % intervals over authors."
+    )
+    for setting, condition in result.conditions.items():
+        console.print()
+        console.print(_table(f"{_TITLES[setting]}: {condition.own} own, {condition.others} others'", condition.methods))
+        for name, gain in condition.gains.items():
+            console.print(f"AUC of the verifier less that of {name}: {_shown(gain)}")
+
+
+def _table(title: str, methods: dict) -> Table:
+    from rich.table import Table
+
+    table = Table(title=title, title_justify="left")
+    table.add_column("method")
+    for name in ("AUC", "equal error rate", "attribution", "ECE", "Brier"):
+        table.add_column(name, justify="right")
+    for name, found in methods.items():
+        table.add_row(name, *(_shown(one) for one in (found.auc, found.eer, found.attribution, found.ece, found.brier)))
+    return table
+
+
+def _shown(measure: Measure | None) -> str:
+    return "–" if measure is None else f"{measure.mean:.3f} [{measure.low:.3f}, {measure.high:.3f}]"
