@@ -51,9 +51,11 @@ def test_verifier_tells_simulated_people_apart_on_every_setting(result: StyleBen
         verifier = condition.methods["verifier"]
         assert verifier.auc.mean is not None
         assert verifier.auc.mean > 0.95, setting
-        assert verifier.brier and verifier.brier.mean is not None
+        assert verifier.brier
+        assert verifier.brier.mean is not None
         assert verifier.brier.mean < 0.12, setting
-        assert verifier.ece and verifier.ece.mean is not None
+        assert verifier.ece
+        assert verifier.ece.mean is not None
         assert verifier.ece.mean < 0.25, setting
         # The traits of simulated people differ so much that the baselines do well too.
         assert all((gain.mean or 0) > -0.05 for gain in condition.gains.values()), setting
@@ -84,7 +86,8 @@ def test_one_hand_for_all_authors_is_chance(tmp_path: Path) -> None:
             (home / f"{number}.txt").write_text(text, encoding="utf-8")
     condition = bench_style(read_authors(tmp_path)).conditions["unlabelled"]
     auc = condition.methods["verifier"].auc
-    assert auc.low is not None and auc.high is not None
+    assert auc.low is not None
+    assert auc.high is not None
     assert auc.low < 0.55
     assert auc.high - auc.low > 0.1
 
@@ -153,7 +156,8 @@ def test_interval_covers_the_mean_over_authors() -> None:
     values = np.random.default_rng(0).normal(size=40)
     found = over_authors(lambda weights: float(weights @ values / weights.sum()), 40)
     assert found.mean == pytest.approx(values.mean(), abs=1e-6)
-    assert found.low is not None and found.high is not None
+    assert found.low is not None
+    assert found.high is not None
     assert found.high - found.low == pytest.approx(2 * 1.96 * values.std() / 40**0.5, rel=0.15)
 
 
