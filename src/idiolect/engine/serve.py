@@ -15,6 +15,9 @@ from pathlib import Path
 
 from idiolect.errors import InputError
 
+SPINS = "3000"
+"""Turns that an idle thread waits awake, some ten microseconds."""
+
 __all__ = ["HELP", "Options", "serve"]
 
 
@@ -78,7 +81,8 @@ def serve(options: Options) -> None:
     from idiolect.engine.state import Base
 
     device, dtype = _device(options.device), _dtype(options.dtype, options.device)
-    torch.set_num_threads(options.threads or os.cpu_count() or 1)
+    # All computing is the worker's; helpers of this thread's own would only be in its way.
+    torch.set_num_threads(1)
     checkpoints = Checkpoints(options.state.expanduser())
     bases = [Base.load(name, device, dtype) for name in dict.fromkeys(options.models)]
     for adapter in options.adapters:
@@ -159,7 +163,7 @@ async def _run(options: Options, token: str, drawn: bool, listener: socket.socke
     from idiolect.engine.state import Engine
     from idiolect.engine.worker import Worker
 
-    worker = Worker([base.sampler for base in bases])
+    worker = Worker([base.sampler for base in bases], options.threads or os.cpu_count() or 1)
     limits = {"session_timeout": options.session_timeout, "memory": int(options.memory * 2**30)}
     futures = Futures(asyncio.get_running_loop(), waiting_limit=options.requests)
     engine = Engine(bases, checkpoints, worker, futures, **limits)

@@ -12,6 +12,8 @@ import time
 from collections import deque
 from collections.abc import Callable
 
+import torch
+
 from idiolect.engine.sampling import SampleJob, Sampler
 
 __all__ = ["Worker"]
@@ -25,8 +27,9 @@ log = logging.getLogger(__name__)
 
 
 class Worker:
-    def __init__(self, samplers: list[Sampler]) -> None:
-        self.samplers = samplers
+    def __init__(self, samplers: list[Sampler], threads: int) -> None:
+        """``threads`` is how many work on a product."""
+        self.samplers, self.threads = samplers, threads
         self._jobs: deque[Job] = deque()
         self._stop = False
         self._news = threading.Condition()
@@ -55,6 +58,7 @@ class Worker:
             self._news.notify()
 
     def _run(self) -> None:
+        torch.set_num_threads(self.threads)
         while True:
             with self._news:
                 while not self._stop and not self._jobs and not any(sampler.busy for sampler in self.samplers):
