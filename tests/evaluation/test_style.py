@@ -9,7 +9,6 @@ from handmade_drafts import by
 from idiolect.corpus import Demonstration
 from idiolect.evaluation.drafts import Drafted
 from idiolect.evaluation.style import MIN_TEXTS, TruthStyle, Unknown, Verifier
-from idiolect.evaluation.winrate import wins
 from idiolect.world import HOUSE_AUTHOR, Author
 
 
@@ -57,7 +56,3 @@ def test_too_few_texts_are_not_enough_to_tell() -> None:
     assert isinstance(found, Unknown)
     assert found.scores(["a", "b"]) == [None, None]
     assert "not enough to tell" in found.about()["measure"]
-
-
-def test_wins_count_ties_as_half_and_unknown_as_nothing() -> None:
-    assert wins([0.5, 0.2, 0.5, None], [0.2, 0.5, 0.5, 0.1]) == [1.0, 0.0, 0.5, None]
