@@ -91,11 +91,7 @@ def _from_elsewhere(
             chosen.states[writer.adapter] = Workspace(folder.parent.parent).engine_state
         return writer.model_copy(update={"name": name or (folder.name if writer.name in own else writer.name)})
     if kind == "model":
-        model, prompt = _prompted(workspace, rest)
-        plain = plain_writer(
-            workspace, settings, name=name or _slug(rest), temperature=BaselineConfig().temperature, model=model_named(model)
-        )
-        return plain.model_copy(update={"system_prompt": _joined(plain.system_prompt, prompt)})
+        return _model(workspace, settings, rest, name)
     if kind == "drafts":
         path = Path(rest).expanduser()
         return read_drafts(path, name or _slug(path.stem))
@@ -115,6 +111,18 @@ def _of_run(workspace: Workspace, given: str) -> tuple[Writer, Path]:
     if not (found / "writer.json").is_file():
         raise InputError("holds no writer.json", where=str(found), hint="The run is not finished: run its method again, or name another")
     return Writer.load(found / "writer.json"), found
+
+
+def _model(workspace: Workspace, settings: Settings, given: str, name: str | None) -> Writer:
+    model, prompt = _prompted(workspace, given)
+    try:
+        plain = plain_writer(
+            workspace, settings, name=name or _slug(given), temperature=BaselineConfig().temperature, model=model_named(model)
+        )
+    except InputError as error:
+        hint = "Name a checkpoint folder, or a hub model that the cookbook knows"
+        raise InputError(error.what, where=f"model:{given}", hint=hint) from error
+    return plain.model_copy(update={"system_prompt": _joined(plain.system_prompt, prompt)})
 
 
 def _endpoint(workspace: Workspace, settings: Settings, given: str, name: str | None) -> Endpoint:
