@@ -69,7 +69,7 @@ def compare(
         hint = "Choose style or facts; the truth is known of simulated authors only"
         raise InputError("the author's true traits are not known", where=f"--judge truth, {workspace.truth}", hint=hint)
     asked = [row.input for row in heldout]
-    given = _counts(chosen, asked)
+    counts = _counts(chosen, asked)
     # The verifier's impostors: the baseline's drafts on the requests of the person's own texts.
     known = [row for row in demonstrations if row.input.strip() and row.output.strip()][-_MOST_IMPOSTORS:]
     verified = not author or judge == "style"
@@ -103,15 +103,7 @@ def compare(
         ranking=scores.ranking,
         leakage=leaks,
         reference=reference(heldout, style=style, checker=checker, seed=settings.seed),
-        about={
-            "date": datetime.now().date().isoformat(),
-            "demonstrations": len(demonstrations),
-            "simulated": author is not None,
-            "style": style.about(),
-            "invented": "any word outside the simulated world's language" if world else "facts by their form",
-            "writers": {name: _settings_of(writer, given.get(name)) for name, writer in chosen.items()},
-            "versions": _versions(),
-        },
+        about=_about(chosen, counts, len(demonstrations), style, simulated=author is not None, world=world),
     )
     DraftRows(requests=scores.rows).save(workspace.results / "drafts.json")
     results.save(workspace.results / "compare.json")
@@ -152,7 +144,7 @@ def _judges(
 ) -> list[ScoreJudge | FactsJudge]:
     """All judges that there are, the deciding one first."""
     found: list[ScoreJudge | FactsJudge] = [ScoreJudge(style.judge, style)]
-    if verifier is not None and style is not verifier and isinstance(verifier, Verifier):
+    if verifier is not None and style is not verifier:
         found.append(ScoreJudge("verifier", verifier))
     found.append(facts)
     wanted = {"style": "verifier"}.get(judge or "", judge)
@@ -194,6 +186,26 @@ def _heldout(workspace: Workspace, requests: int | None) -> list[Demonstration]:
 def _shown(model: str) -> str:
     """A model as a reader knows it: no folder of this machine."""
     return "pocket" if model == pocket_model() else model
+
+
+def _about(
+    writers: Mapping[str, AnyWriter],
+    counts: Mapping[str, tuple[int, int]],
+    demonstrations: int,
+    style: StyleMeasure,
+    *,
+    simulated: bool,
+    world: bool,
+) -> dict[str, Any]:
+    return {
+        "date": datetime.now().date().isoformat(),
+        "demonstrations": demonstrations,
+        "simulated": simulated,
+        "style": style.about(),
+        "invented": "any word outside the simulated world's language" if world else "facts by their form",
+        "writers": {name: _settings_of(writer, counts.get(name)) for name, writer in writers.items()},
+        "versions": _versions(),
+    }
 
 
 def _settings_of(writer: AnyWriter, counts: tuple[int, int] | None) -> dict[str, Any]:
