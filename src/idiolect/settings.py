@@ -18,7 +18,7 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 from idiolect.errors import InputError
 from idiolect.workspace import read_text, write_atomic
 
-__all__ = ["PRESETS", "Models", "Preset", "ServiceSettings", "Settings", "pocket_model"]
+__all__ = ["PRESETS", "Models", "Preset", "ServiceSettings", "Settings", "model_named", "pocket_model", "renderer_of"]
 
 Preset = Literal["pocket", "handout", "local"]
 
@@ -127,23 +127,23 @@ class Settings(BaseSettings):
         named = self.model.policy or PRESETS[self.preset].policy
         if named is None:
             raise InputError("no model is named", where="idiolect.toml, field model.policy", hint="Name a hub model or a checkpoint folder")
-        return _resolved(named)
+        return model_named(named)
 
     @property
     def teacher(self) -> str:
         preset = None if self.model.policy else PRESETS[self.preset].teacher
         named = self.model.teacher or preset
-        return _resolved(named) if named else self.policy
+        return model_named(named) if named else self.policy
 
     @property
     def renderer(self) -> str | None:
-        return self.model.renderer or _renderer_of(self.policy)
+        return self.model.renderer or renderer_of(self.policy)
 
     @property
     def teacher_renderer(self) -> str | None:
         if self.model.teacher_renderer:
             return self.model.teacher_renderer
-        return self.renderer if self.teacher == self.policy else _renderer_of(self.teacher)
+        return self.renderer if self.teacher == self.policy else renderer_of(self.teacher)
 
 
 def pocket_model() -> str:
@@ -151,11 +151,13 @@ def pocket_model() -> str:
     return os.environ.get("IDIOLECT_POCKET_MODEL") or str(Path(__file__).parent / "pocket" / "model")
 
 
-def _renderer_of(model: str) -> str | None:
+def renderer_of(model: str) -> str | None:
+    """The pocket model's renderer; of others the cookbook knows it."""
     return PRESETS["pocket"].renderer if model == pocket_model() else None
 
 
-def _resolved(name: str) -> str:
+def model_named(name: str) -> str:
+    """A model as the service knows it: a hub name or a checkpoint folder."""
     if name == "pocket":
         return pocket_model()
     folder = Path(name).expanduser()

@@ -11,9 +11,8 @@ from checkpoints import tiny_checkpoint
 from idiolect.corpus import Demonstration
 from idiolect.corpus.demonstrations import save_demonstrations
 from idiolect.errors import InputError
-from idiolect.evaluation import compare, load_results
+from idiolect.evaluation import choose_writers, compare, load_results
 from idiolect.evaluation.canaries import plant_canaries
-from idiolect.evaluation.drafts import CHUNK
 from idiolect.evaluation.results import Results
 from idiolect.methods.run import all_writers, open_run
 from idiolect.service import Connection, Writer
@@ -21,6 +20,8 @@ from idiolect.settings import Models, Settings
 from idiolect.workspace import Workspace
 from idiolect.world import Author
 from running_engine import RunningEngine, start_engine
+
+HELDOUT = 8
 
 
 @pytest.fixture(scope="module")
@@ -47,7 +48,7 @@ def workspace(tmp_path: Path, settings: Settings, author: Author, known: list[De
     place = Workspace(tmp_path)
     author.save(place.truth)
     save_demonstrations(place.demonstrations, known)
-    save_demonstrations(place.heldout, heldout[: CHUNK + 2])
+    save_demonstrations(place.heldout, heldout[:HELDOUT])
     for name in ("few_shot", "baseline"):
         examples = ((known[0].input, known[0].output),) if name == "few_shot" else ()
         writer = Writer(name=name, base_model=settings.policy, renderer="qwen3_instruct", max_tokens=8, examples=examples)
@@ -63,28 +64,28 @@ def test_a_killed_comparison_goes_on_with_the_same_numbers(workspace: Workspace,
     seen: list[tuple[str, int, int]] = []
     whole = compare(workspace, settings, connection, on_progress=lambda *step: seen.append(step))
     assert list(whole.writers) == ["baseline", "few_shot"]
-    assert (whole.judge, whole.heldout) == ("truth", CHUNK + 2)
-    assert seen[-1] == ("few_shot", CHUNK + 2, CHUNK + 2)
+    assert (whole.judge, whole.heldout) == ("truth", HELDOUT)
+    assert {step for step in seen if step[1] == HELDOUT} == {(name, HELDOUT, HELDOUT) for name in whole.writers}
     assert load_results(workspace.results / "compare.json") == whole
     files = sorted(workspace.drafts.iterdir())
     assert [file.name.rsplit("-", 1)[0] for file in files] == ["baseline", "few_shot"]
     complete = files[1].read_text(encoding="utf-8").rstrip("\n").split("\n")
-    assert len(complete) == 2
+    assert len(complete) == HELDOUT
 
-    # As a kill leaves it: the second chunk torn in the middle of its line.
-    files[1].write_text(f"{complete[0]}\n{complete[1][:40]}", encoding="utf-8")
+    # As a kill leaves it: some drafts written, in the order in which they came, the last one torn in the middle of its line.
+    files[1].write_text("\n".join([*complete[:3], complete[3][:40]]), encoding="utf-8")
     again = compare(workspace, settings, connection)
     assert numbers(again) == numbers(whole)
     assert again.writers["baseline"].seconds == whole.writers["baseline"].seconds
     texts = [line for line in files[1].read_text(encoding="utf-8").split("\n") if line.endswith("}")]
-    assert len(texts) == 2
+    assert len(texts) == HELDOUT
 
 
 def test_chosen_writers_and_requests(workspace: Workspace, settings: Settings, connection: Connection) -> None:
-    found = compare(workspace, settings, connection, writers=["baseline"], requests=3)
+    found = compare(workspace, settings, connection, contenders=choose_writers(workspace, settings, ["baseline"]), requests=3)
     assert (list(found.writers), found.heldout) == (["baseline"], 3)
     with pytest.raises(InputError, match="no writer 'sft'"):
-        compare(workspace, settings, connection, writers=["sft"])
+        choose_writers(workspace, settings, ["sft"])
     with pytest.raises(InputError, match="--requests"):
         compare(workspace, settings, connection, requests=0)
     workspace.heldout.write_text("", encoding="utf-8")

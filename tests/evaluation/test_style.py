@@ -12,7 +12,6 @@ from idiolect.corpus import Demonstration
 from idiolect.evaluation.drafts import Drafted
 from idiolect.evaluation.roc import Scores
 from idiolect.evaluation.style import MIN_KNOWN_WORDS, MIN_TEXTS, MIN_WORDS, TruthStyle, Unknown, Verifier
-from idiolect.evaluation.winrate import wins
 from idiolect.world import HOUSE_AUTHOR, Author, realise, sample_author, sample_situation
 
 
@@ -103,7 +102,3 @@ def test_too_few_words_are_not_enough_to_tell(verifier: Verifier) -> None:
     below, enough = verifier.scores([" ".join(words[1:]), " ".join(words)])
     assert below is None
     assert enough is not None
-
-
-def test_wins_count_ties_as_half_and_unknown_as_nothing() -> None:
-    assert wins([0.5, 0.2, 0.5, None], [0.2, 0.5, 0.5, 0.1]) == [1.0, 0.0, 0.5, None]

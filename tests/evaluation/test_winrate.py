@@ -13,9 +13,11 @@ from sklearn.metrics import cohen_kappa_score
 from handmade_drafts import by
 from idiolect.corpus import Demonstration
 from idiolect.evaluation.drafts import Drafted
-from idiolect.evaluation.judges import Pair, PairJudge, ScoreJudge, Verdict, judge_pairs, truth_judge
+from idiolect.evaluation.fidelity import FidelityChecker
+from idiolect.evaluation.judges import FactsJudge, Pair, PairJudge, ScoreJudge, Verdict, judge_pairs, truth_judge
 from idiolect.evaluation.ranking import bradley_terry, rank
-from idiolect.evaluation.style import Verifier
+from idiolect.evaluation.scoring import score
+from idiolect.evaluation.style import TruthStyle, Verifier
 from idiolect.evaluation.winrate import agreement, cohen_kappa, length_controlled, win_rate
 from idiolect.world import HOUSE_AUTHOR, Author
 
@@ -150,9 +152,9 @@ def test_bradley_terry_is_a_logistic_regression() -> None:
     ranked = {one.writer: one.score.mean for one in rank(played)}
     rows, outcomes = [], []
     for (one, other), won in played.items():
-        for score in won:
+        for one_won in won:
             rows.append([(name == one) - (name == other) for name in "abc"])
-            outcomes.append(score)
+            outcomes.append(one_won)
     model = LogisticRegression(C=9.0, fit_intercept=False, tol=1e-10, max_iter=1000).fit(rows, outcomes)
     assert [ranked[name] for name in "abc"] == pytest.approx(list(model.coef_[0]), abs=1e-3)
 
@@ -183,3 +185,26 @@ def test_a_writer_that_never_loses_has_a_finite_score() -> None:
     assert rank({("a", "b"): [None]}) == []
     with pytest.raises(ValueError, match="numbers of requests"):
         rank({("a", "b"): [1.0], ("a", "c"): [1.0, 0.0]})
+
+
+def test_a_comparison_by_a_biased_judge_shows_the_bias_and_the_disagreement(
+    author: Author, known: list[Demonstration], heldout: list[Demonstration], good: Drafted, house: Drafted
+) -> None:
+    checker = FidelityChecker(known, author=author, world=True)
+    judges = [Faulty(truth_judge(author), first_place=0.3), truth_judge(author), FactsJudge(checker, heldout)]
+    drafted = {"baseline": house, "twin": house, "good": good}
+    found = score(heldout, drafted, style=TruthStyle(author), checker=checker, judges=judges)
+    biased, fair, _ = found.win_rates["twin"]
+    assert (biased.judge, fair.judge) == ("faulty", "truth")
+    assert biased.position_bias.low is not None
+    assert biased.position_bias.low > 0.25
+    assert (fair.position_bias.mean, fair.position_bias.high) == (0.0, 0.0)
+    # Both orders are asked, so the bias does not move the win rate.
+    assert (biased.win_rate.mean, fair.win_rate.mean) == (pytest.approx(0.5), 0.5)
+    assert found.writers["good"].win_rate_vs_baseline.low is not None
+    assert found.writers["good"].win_rate_vs_baseline.low > 0.5
+    assert found.ranking[0].writer == "good"
+    kappas = {one.judges: one.kappa.mean for one in found.agreements}
+    assert kappas["faulty", "truth"] == 1.0
+    assert kappas["truth", "facts"] is not None
+    assert kappas["truth", "facts"] < 0.5

@@ -10,16 +10,24 @@ import typer
 from idiolect.cli.local_engine import connected
 from idiolect.cli.options import AsJson, Folder, open_workspace, report
 from idiolect.cli.progress import bars
-from idiolect.evaluation.compare import choose_writers
+from idiolect.evaluation import choose_writers
+from idiolect.evaluation.compare import JudgeName
 from idiolect.evaluation.compare import compare as measure
 
 __all__ = ["compare"]
 
+_WRITERS = (
+    "Names of the workspace's writers, and others as [NAME=]SOURCE: run:FOLDER, model:NAME[+prompt], drafts:FILE (JSONL, JSON or CSV with "
+    "request and draft), openai:URL#MODEL[+prompt]. The baseline always joins."
+)
+_JUDGE = "Who decides the win rates: style (the authorship verifier), facts (fewer faults) or truth (a simulated author's traits)."
+
 
 def compare(
-    writers: Annotated[list[str] | None, typer.Argument(help="Names of writers; the baseline always joins.", show_default="all")] = None,
+    writers: Annotated[list[str] | None, typer.Argument(help=_WRITERS, show_default="all of the workspace's")] = None,
     workspace: Folder = Path(),
     requests: Annotated[int | None, typer.Option(help="Take only the first so many held-out requests.", show_default="all")] = None,
+    judge: Annotated[JudgeName | None, typer.Option(help=_JUDGE, show_default="truth, or style for a real person")] = None,
     audit: Annotated[bool, typer.Option("--audit", help="Also measure what each writer gives away of its training mail.")] = False,
     as_json: AsJson = False,
 ) -> None:
@@ -30,17 +38,23 @@ def compare(
 
     place, settings = open_workspace(workspace)
     chosen = choose_writers(place, settings, writers)
-    models = list(dict.fromkeys(writer.base_model for writer in chosen.values()))
-    with bars() as progress, connected(settings, place, models) as connection:
+    for name, url in chosen.addresses.items():
+        typer.echo(f"{name}: the held-out requests and its prompt are sent to {url}", err=True)
+    with bars() as progress, connected(settings, place, chosen.models, chosen.states) as connection:
         results = measure(
             place,
             settings,
             connection,
-            writers=writers,
+            contenders=chosen,
             requests=requests,
+            judge=judge,
             audit=audit,
             on_progress=lambda name, done, total: progress(name if name.startswith("audit") else f"Drafts of {name}", done, total),
         )
+    for name, about in results.about["writers"].items():
+        if about.get("missing") or about.get("extra"):
+            told = f"{about['missing']} of {results.heldout} requests have no draft, {about['extra']} drafts are for other requests"
+            typer.echo(f"{name}: {told}", err=True)
     page = build_report(place)
     if as_json:
         report(True, results.model_dump(mode="json"), "")

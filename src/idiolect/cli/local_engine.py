@@ -11,10 +11,11 @@ import secrets
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
+from idiolect.engine.borrowing import borrow
 from idiolect.errors import EngineError, InputError
 from idiolect.service.connect import Connection
 from idiolect.settings import Settings
@@ -28,8 +29,13 @@ _URL = re.compile(r"https?://[\w.:\[\]-]+")
 
 
 @contextmanager
-def connected(settings: Settings, workspace: Workspace, models: Sequence[str] | None = None) -> Iterator[Connection]:
-    """A connection to the named service, or to a local engine that serves ``models`` (by default the policy) meanwhile."""
+def connected(
+    settings: Settings, workspace: Workspace, models: Sequence[str] | None = None, borrowed: Mapping[str, Path] | None = None
+) -> Iterator[Connection]:
+    """A connection to the named service, or to a local engine that serves ``models`` (by default the policy) meanwhile.
+
+    ``borrowed`` names adapters that the local engine is to have from other state folders.
+    """
     os.environ.setdefault("TINKER_TELEMETRY", "0")
     if settings.base_url or settings.api_key:
         with Connection(settings.base_url, settings.api_key, settings.service.concurrency) as connection:
@@ -40,6 +46,8 @@ def connected(settings: Settings, workspace: Workspace, models: Sequence[str] | 
             "the handout's models are too large to run here", where="idiolect.toml, field preset",
             hint="Set TINKER_API_KEY (and TINKER_BASE_URL), or choose the preset pocket or local",
         )  # fmt: skip
+    for adapter, state in (borrowed or {}).items():
+        borrow(adapter, state, workspace.engine_state)
     engine = LocalEngine(list(dict.fromkeys(models or [settings.policy])), workspace.engine_state)
     try:
         url = engine.start()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import UTC
 from pathlib import Path
 from typing import Any
@@ -17,7 +17,7 @@ from idiolect.corpus.types import Demonstration
 from idiolect.errors import InputError
 from idiolect.workspace import read_text
 
-__all__ = ["read_records"]
+__all__ = ["read_records", "read_rows"]
 
 _SHAPE = 'Each row needs the fields "input" (the request, may be empty) and "output" (what the person wrote)'
 _OPTIONAL = ("id", "thread", "date", "source", "facts")
@@ -28,12 +28,23 @@ def read_records(path: Path, kind: str) -> list[Demonstration]:
 
     Beside ``input`` and ``output`` the other fields of ``Demonstration`` are read where they are given; further ones are passed over.
     """
-    text = read_text(path)
-    rows = {"json": _json, "jsonl": _json_lines, "csv": _csv}[kind](text, path)
-    found = [_demonstration(row, path, line, number) for number, (line, row) in enumerate(rows, 1)]
+    rows, optional = read_rows(path, kind, wanted=("input", "output")), _OPTIONAL
+    if kind == "csv":
+        # A cell has no structure, so facts cannot stand in one.
+        optional = _OPTIONAL[:4]
+        rows = ((line, {name: value for name, value in row.items() if value or name in ("input", "output")}) for line, row in rows)
+    found = [_demonstration(row, path, line, number, optional) for number, (line, row) in enumerate(rows, 1)]
     if not found:
         raise InputError("holds no rows", where=str(path), hint=_SHAPE)
     return found
+
+
+def read_rows(path: Path, kind: str, *, wanted: Sequence[str] = ()) -> Iterator[tuple[int, Any]]:
+    """Each row of a json, jsonl or csv file with the line where it begins. A CSV must have the ``wanted`` columns."""
+    text = read_text(path)
+    if kind == "csv":
+        return _csv(text, path, wanted)
+    return {"json": _json, "jsonl": _json_lines}[kind](text, path)
 
 
 def _loads(text: str, path: Path, first_line: int = 1) -> Any:
@@ -66,19 +77,18 @@ def _json_lines(text: str, path: Path) -> Iterator[tuple[int, Any]]:
             yield number, _loads(line, path, number)
 
 
-def _csv(text: str, path: Path) -> Iterator[tuple[int, Any]]:
+def _csv(text: str, path: Path, needed: Sequence[str]) -> Iterator[tuple[int, Any]]:
     heading = text.partition("\n")[0]
     delimiter = max(",;\t", key=heading.count)
     limit = csv.field_size_limit(max(len(text), 1))
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
     try:
         names = [name.strip().lower() for name in next(reader, [])]
-        for wanted in ("input", "output"):
+        for wanted in needed:
             if names.count(wanted) != 1:
                 problem = "has no" if wanted not in names else "has more than one"
-                raise InputError(
-                    f'{problem} column "{wanted}"', where=f"{path}, line 1", hint="Name the columns input and output in the first line"
-                )
+                hint = f"Name the columns {' and '.join(needed)} in the first line"
+                raise InputError(f'{problem} column "{wanted}"', where=f"{path}, line 1", hint=hint)
         line = reader.line_num + 1
         for values in reader:
             if values:
@@ -86,8 +96,7 @@ def _csv(text: str, path: Path) -> Iterator[tuple[int, Any]]:
                     raise InputError(
                         f"has {len(values)} fields, not {len(names)}", where=f"{path}, line {line}", hint="Quote fields that hold commas"
                     )
-                row = dict(zip(names, values, strict=True))
-                yield line, {name: value for name, value in row.items() if name in ("input", "output") or (value and name in _OPTIONAL[:4])}
+                yield line, dict(zip(names, values, strict=True))
             line = reader.line_num + 1
     except csv.Error as error:
         raise InputError(f"is not valid CSV: {error}", where=f"{path}, line {reader.line_num}", hint="Correct it there") from error
@@ -95,7 +104,7 @@ def _csv(text: str, path: Path) -> Iterator[tuple[int, Any]]:
         csv.field_size_limit(limit)
 
 
-def _demonstration(row: Any, path: Path, line: int, number: int) -> Demonstration:
+def _demonstration(row: Any, path: Path, line: int, number: int, optional: Sequence[str]) -> Demonstration:
     where = f"{path}, line {line} (row {number})"
     if not isinstance(row, dict):
         raise InputError("is not a row with fields", where=where, hint=_SHAPE)
@@ -107,7 +116,7 @@ def _demonstration(row: Any, path: Path, line: int, number: int) -> Demonstratio
     texts = {name: clean_text(row[name]).strip() for name in ("input", "output")}
     if not texts["output"]:
         raise InputError("is empty", where=f'{where}, field "output"', hint=_SHAPE)
-    given = {name: clean_text(row[name]) if isinstance(row[name], str) else row[name] for name in _OPTIONAL if row.get(name) is not None}
+    given = {name: clean_text(row[name]) if isinstance(row[name], str) else row[name] for name in optional if row.get(name) is not None}
     try:
         record = Demonstration.model_validate({"id": f"row-{number}", "source": f"{path.name}, line {line}", **given, **texts})
         if record.date is not None:

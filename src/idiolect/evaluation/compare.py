@@ -10,7 +10,7 @@ import platform
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from importlib import metadata
-from typing import Any
+from typing import Any, Literal
 
 import idiolect
 from idiolect.corpus import Demonstration
@@ -18,23 +18,25 @@ from idiolect.corpus.demonstrations import load_demonstrations
 from idiolect.errors import InputError
 from idiolect.evaluation import leakage
 from idiolect.evaluation.canaries import Canaries
-from idiolect.evaluation.drafts import Drafted, write_drafts
+from idiolect.evaluation.contenders import ORDER, Contenders, choose_writers
+from idiolect.evaluation.drafts import AnyWriter, Drafted, together, write_drafts
 from idiolect.evaluation.fidelity import FidelityChecker
+from idiolect.evaluation.given import GivenDrafts
+from idiolect.evaluation.judges import FactsJudge, ScoreJudge
 from idiolect.evaluation.leakage import Leakage
 from idiolect.evaluation.results import DraftRows, Results
 from idiolect.evaluation.scoring import BASELINE, reference, score
 from idiolect.evaluation.style import StyleMeasure, TruthStyle, Unknown, Verifier
-from idiolect.methods.baseline import baseline
-from idiolect.methods.run import all_writers
-from idiolect.service import Connection, Writer
+from idiolect.service import Connection, Endpoint, Writer
 from idiolect.settings import Settings, pocket_model
 from idiolect.workspace import Workspace
 from idiolect.world import Author
 
-__all__ = ["ORDER", "OnProgress", "choose_writers", "compare"]
+__all__ = ["ORDER", "JudgeName", "OnProgress", "compare"]
 
-ORDER = ("baseline", "prompt", "few_shot", "sft", "rlaif", "ditto")
-"""How writers are listed; others follow in the order of their runs."""
+JudgeName = Literal["style", "facts", "truth"]
+"""Who decides the win rates: the authorship verifier, the faults against the request, or a simulated author's true traits."""
+_IMPOSTORS = "impostors for the verifier"
 _MOST_IMPOSTORS = 200
 _PACKAGES = ("tinker", "tinker-cookbook", "torch", "transformers", "numpy", "scipy", "scikit-learn")
 
@@ -47,37 +49,42 @@ def compare(
     settings: Settings,
     connection: Connection,
     *,
-    writers: Sequence[str] | None = None,
+    contenders: Contenders | None = None,
     requests: int | None = None,
+    judge: JudgeName | None = None,
     audit: bool = False,
     on_progress: OnProgress | None = None,
 ) -> Results:
-    """Let every writer answer the same held-out requests, measure the drafts, and save both result files.
+    """Let every writer answer the same held-out requests, all at one time, measure the drafts, and save both result files.
 
-    ``writers`` names some of the finished runs' writers (the baseline always joins), ``requests`` takes the first so many,
-    ``audit`` also measures what each writer gives away of its training mail.
-    Drafts are kept, so a killed comparison goes on. Raises ``InputError`` where there is nothing to compare.
+    ``contenders`` are by default all of the workspace's writers, ``requests`` takes the first so many, ``judge`` decides the win
+    rates (by default the truth where it is known, else style), ``audit`` also measures what each writer gives away of its training
+    mail. Drafts are kept, so a killed comparison goes on. Raises ``InputError`` where there is nothing to compare.
     """
     heldout = _heldout(workspace, requests)
     demonstrations = load_demonstrations(workspace.demonstrations)
-    chosen = choose_writers(workspace, settings, writers)
-
-    def drafts(writer: Writer, asked: Sequence[str], label: str) -> Drafted:
-        report = functools.partial(on_progress, label) if on_progress else None
-        return write_drafts(workspace, connection, writer, asked, seed=settings.seed, on_progress=report)
-
-    drafted = {name: drafts(writer, [row.input for row in heldout], name) for name, writer in chosen.items()}
+    chosen = (contenders or choose_writers(workspace, settings)).writers
     author = Author.load(workspace.truth) if workspace.truth.is_file() else None
-    style: StyleMeasure
-    if author:
-        style = TruthStyle(author)
-    else:
-        known = [row for row in demonstrations if row.input.strip() and row.output.strip()][-_MOST_IMPOSTORS:]
-        impostors = drafts(chosen[BASELINE], [row.input for row in known], "impostors for the verifier").drafts if known else []
-        style = Verifier.fit([row.output for row in known], [draft.text for draft in impostors]) if known else Unknown(texts=0)
-    # A general model knows more words than the simulated world, so only the pocket model is held to the world's lexicon.
-    checker = FidelityChecker(demonstrations, author=author, world=author is not None and not settings.instructed)
-    scores = score(heldout, drafted, style=style, checker=checker, seed=settings.seed)
+    if judge == "truth" and not author:
+        hint = "Choose style or facts; the truth is known of simulated authors only"
+        raise InputError("the author's true traits are not known", where=f"--judge truth, {workspace.truth}", hint=hint)
+    asked = [row.input for row in heldout]
+    counts = _counts(chosen, asked)
+    # The verifier's impostors: the baseline's drafts on the requests of the person's own texts.
+    known = [row for row in demonstrations if row.input.strip() and row.output.strip()][-_MOST_IMPOSTORS:]
+    verified = not author or judge == "style"
+    work = {name: (writer, asked) for name, writer in chosen.items()}
+    if verified:
+        work[_IMPOSTORS] = (chosen[BASELINE], [row.input for row in known])
+    drafted = connection.run(_drawn(workspace, connection, work, settings.seed, on_progress))
+    impostors = drafted.pop(_IMPOSTORS, Drafted([], 0.0)).present
+    verifier = Verifier.fit([row.output for row in known], [one.text for one in impostors]) if verified else None
+    style: StyleMeasure = TruthStyle(author) if author else verifier or Unknown(texts=0)
+    # Who does not belong to the simulated world knows more words than it has; then all are held to the form of facts alone.
+    world = author is not None and all(isinstance(one, Writer) and one.base_model == pocket_model() for one in chosen.values())
+    checker = FidelityChecker(demonstrations, author=author, world=world)
+    judges = _judges(judge, style, verifier, FactsJudge(checker, heldout))
+    scores = score(heldout, drafted, style=style, checker=checker, judges=judges, seed=settings.seed)
     leaks = _audited(workspace, connection, chosen, drafted, demonstrations, heldout, settings.seed, on_progress) if audit else {}
     results = Results(
         author=author.name if author else settings.author,
@@ -87,31 +94,67 @@ def compare(
         seed=settings.seed,
         writers=scores.writers,
         judge=style.judge,
+        decided_by=judges[0].name,
         differences=scores.differences,
         truncated=scores.truncated,
         meta_comments=scores.meta_comments,
         win_rates=scores.win_rates,
+        agreements=scores.agreements,
         ranking=scores.ranking,
         leakage=leaks,
         reference=reference(heldout, style=style, checker=checker, seed=settings.seed),
-        about={
-            "date": datetime.now().date().isoformat(),
-            "demonstrations": len(demonstrations),
-            "simulated": author is not None,
-            "style": style.about(),
-            "writers": {name: _settings_of(writer) for name, writer in chosen.items()},
-            "versions": _versions(),
-        },
+        about=_about(chosen, counts, len(demonstrations), style, simulated=author is not None, world=world),
     )
     DraftRows(requests=scores.rows).save(workspace.results / "drafts.json")
     results.save(workspace.results / "compare.json")
     return results
 
 
+async def _drawn(
+    workspace: Workspace,
+    connection: Connection,
+    work: Mapping[str, tuple[AnyWriter, Sequence[str]]],
+    seed: int,
+    on_progress: OnProgress | None,
+) -> dict[str, Drafted]:
+    return await together(
+        {
+            label: write_drafts(
+                workspace, connection, writer, asked, seed=seed, on_progress=functools.partial(on_progress, label) if on_progress else None
+            )
+            for label, (writer, asked) in work.items()
+        }
+    )
+
+
+def _counts(writers: Mapping[str, AnyWriter], asked: Sequence[str]) -> dict[str, tuple[int, int]]:
+    """Missing and extra drafts of every file of drafts. Raises ``InputError`` for a file without any that is wanted."""
+    found = {name: writer.counts(asked) for name, writer in writers.items() if isinstance(writer, GivenDrafts)}
+    for name, (missing, extra) in found.items():
+        if missing == len(asked):
+            raise InputError(
+                f"none of its {extra} drafts is for a held-out request", where=writers[name].file,  # type: ignore[union-attr]
+                hint="Copy the requests from the field input of heldout.jsonl",
+            )  # fmt: skip
+    return found
+
+
+def _judges(
+    judge: JudgeName | None, style: StyleMeasure, verifier: Verifier | Unknown | None, facts: FactsJudge
+) -> list[ScoreJudge | FactsJudge]:
+    """All judges that there are, the deciding one first."""
+    found: list[ScoreJudge | FactsJudge] = [ScoreJudge(style.judge, style)]
+    if verifier is not None and style is not verifier:
+        found.append(ScoreJudge("verifier", verifier))
+    found.append(facts)
+    wanted = {"style": "verifier"}.get(judge or "", judge)
+    return sorted(found, key=lambda one: one.name != wanted)
+
+
 def _audited(
     workspace: Workspace,
     connection: Connection,
-    writers: Mapping[str, Writer],
+    writers: Mapping[str, AnyWriter],
     drafted: Mapping[str, Drafted],
     demonstrations: Sequence[Demonstration],
     heldout: Sequence[Demonstration],
@@ -121,27 +164,14 @@ def _audited(
     planted = Canaries.load(workspace.canaries).canaries if workspace.canaries.is_file() else []
     found = {}
     for name, writer in writers.items():
+        drafts = drafted[name].present
+        if not isinstance(writer, Writer):
+            found[name] = leakage.drafts_audit(demonstrations, planted, drafts, seed=seed)
+            continue
         told = functools.partial(on_progress, f"audit of {name}") if on_progress else None
-        work = leakage.audit(connection, writer, demonstrations, heldout, planted, drafted[name].drafts, seed=seed, on_progress=told)
+        work = leakage.audit(connection, writer, demonstrations, heldout, planted, drafts, seed=seed, on_progress=told)
         found[name] = connection.run(work)
     return found
-
-
-def choose_writers(workspace: Workspace, settings: Settings, names: Sequence[str] | None = None) -> dict[str, Writer]:
-    """The newest finished writer of each name, in the order of ``ORDER``; the baseline is made where it has no run yet.
-
-    Raises ``InputError`` for a name that no run has.
-    """
-    found = all_writers(workspace)
-    unknown = [name for name in names or () if name not in found and name != BASELINE]
-    if unknown:
-        there = ", ".join(found) or "none yet"
-        raise InputError(f"there is no writer {unknown[0]!r}", where=str(workspace.runs), hint=f"There are: {there}")
-    if BASELINE not in found:
-        found[BASELINE] = baseline(workspace, settings)
-    rank = {name: place for place, name in enumerate(ORDER)}
-    ordered = sorted(found, key=lambda name: rank.get(name, len(ORDER)))
-    return {name: found[name] for name in ordered if names is None or name in names or name == BASELINE}
 
 
 def _heldout(workspace: Workspace, requests: int | None) -> list[Demonstration]:
@@ -158,7 +188,32 @@ def _shown(model: str) -> str:
     return "pocket" if model == pocket_model() else model
 
 
-def _settings_of(writer: Writer) -> dict[str, Any]:
+def _about(
+    writers: Mapping[str, AnyWriter],
+    counts: Mapping[str, tuple[int, int]],
+    demonstrations: int,
+    style: StyleMeasure,
+    *,
+    simulated: bool,
+    world: bool,
+) -> dict[str, Any]:
+    return {
+        "date": datetime.now().date().isoformat(),
+        "demonstrations": demonstrations,
+        "simulated": simulated,
+        "style": style.about(),
+        "invented": "any word outside the simulated world's language" if world else "facts by their form",
+        "writers": {name: _settings_of(writer, counts.get(name)) for name, writer in writers.items()},
+        "versions": _versions(),
+    }
+
+
+def _settings_of(writer: AnyWriter, counts: tuple[int, int] | None) -> dict[str, Any]:
+    if isinstance(writer, GivenDrafts):
+        missing, extra = counts or (0, 0)
+        return {"drafts": writer.file, "missing": missing, "extra": extra}
+    if isinstance(writer, Endpoint):
+        return writer.model_dump(mode="json", exclude={"name"})
     kept = writer.model_dump(mode="json", include={"renderer", "adapter", "system_prompt", "max_tokens", "temperature"})
     return {"base_model": _shown(writer.base_model), **kept, "examples": len(writer.examples)}
 

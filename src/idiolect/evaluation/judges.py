@@ -1,4 +1,4 @@
-"""What a judge of two drafts must do, and the first judges: the truth about simulated people, and the style measure.
+"""What a judge of two drafts must do, and the first judges: the truth about simulated people, the style measure, and fidelity.
 
 Knows texts. Knows neither models nor how verdicts become win rates.
 """
@@ -9,10 +9,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from idiolect.corpus import Demonstration
+from idiolect.evaluation.fidelity import FidelityChecker
 from idiolect.evaluation.style import StyleMeasure, TruthStyle
 from idiolect.world import Author
 
-__all__ = ["Pair", "PairJudge", "ScoreJudge", "Verdict", "judge_pairs", "truth_judge"]
+__all__ = ["FactsJudge", "Pair", "PairJudge", "ScoreJudge", "Verdict", "judge_pairs", "truth_judge"]
 
 _TIE = 1e-9
 
@@ -85,8 +87,9 @@ class ScoreJudge:
     style: StyleMeasure
 
     def prefers_first(self, pairs: Sequence[Pair]) -> list[float | None]:
-        scores = self.style.scores([text for pair in pairs for text in (pair.first, pair.second)])
-        return [self._preference(a, b) for a, b in zip(scores[::2], scores[1::2], strict=True)]
+        texts = list(dict.fromkeys(text for pair in pairs for text in (pair.first, pair.second)))
+        scores = dict(zip(texts, self.style.scores(texts), strict=True))
+        return [self._preference(scores[pair.first], scores[pair.second]) for pair in pairs]
 
     def _preference(self, a: float | None, b: float | None) -> float | None:
         if a is None or b is None:
@@ -97,6 +100,30 @@ class ScoreJudge:
             return float(a > b)
         one, other = a * (1 - b), b * (1 - a)
         return one / (one + other)
+
+
+class FactsJudge:
+    """Prefers the draft with fewer faults against its request: facts lost or invented, open slots, remarks, an end that is cut off."""
+
+    name = "facts"
+
+    def __init__(self, checker: FidelityChecker, heldout: Sequence[Demonstration]) -> None:
+        self._checker = checker
+        self._requests = {row.input: row for row in heldout}
+        self._known: dict[tuple[str, str], int] = {}
+
+    def prefers_first(self, pairs: Sequence[Pair]) -> list[float | None]:
+        return [self._preference(self._faults(pair.request, pair.first), self._faults(pair.request, pair.second)) for pair in pairs]
+
+    def _faults(self, request: str, text: str) -> int:
+        if (request, text) not in self._known:
+            found = self._checker.check(self._requests[request], text)
+            counts = map(len, (found.lost, found.invented, found.placeholders, found.meta_comments))
+            self._known[request, text] = sum(counts) + found.truncated
+        return self._known[request, text]
+
+    def _preference(self, first: int, second: int) -> float:
+        return 0.5 if first == second else float(first < second)
 
 
 def truth_judge(author: Author) -> ScoreJudge:

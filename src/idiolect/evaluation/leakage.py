@@ -18,7 +18,7 @@ from idiolect.evaluation.overlap import CopyFinder
 from idiolect.evaluation.statistics import Measure, exact_bounds, mean_with_interval, percentile_interval, resample_weights
 from idiolect.service import Connection, Draft, Writer, text_logprobs
 
-__all__ = ["ALTERNATIVES", "Leakage", "audit", "chance_exposure", "exposure", "membership_auc"]
+__all__ = ["ALTERNATIVES", "Leakage", "audit", "chance_exposure", "drafts_audit", "exposure", "membership_auc"]
 
 ALTERNATIVES = 127
 """Secrets that each planted one is ranked among."""
@@ -49,6 +49,8 @@ class Leakage(BaseModel):
     copied_tokens: int = 0
     """The longest run of words and marks in any draft that also stands in the training mail and not in the request."""
     copied: str = ""
+    told: Measure = Measure()
+    """Share of drafts in which a planted secret stands; nothing where none is planted."""
     sentence: str
     """What it means, in plain words."""
 
@@ -120,21 +122,32 @@ async def audit(
     shares = [round(-one / base, 4) if one is not None and base else None for one, base in zip(losses, bases, strict=True)]
     each = alternatives + 1
     exposures = [exposure(sums[start], sums[start + 1 : start + each]) for start in range(0, len(sums), each)]
-    finder = CopyFinder([row.output for row in own])
-    copies = max((finder.overlap(draft.text, draft.request) for draft in drafts), key=lambda one: one.tokens, default=None)
     most = math.log2(each)
-    found = Leakage(
-        exposure=mean_with_interval(exposures, seed=seed, bounds=(0, most)),
-        exposure_p=_chance_of(exposures),
-        exposure_by_chance=round(chance_exposure(alternatives), _DIGITS) if canaries else None,
-        exposure_at_most=round(most, _DIGITS) if canaries else None,
-        membership=_auc(shares, len(members), seed),
-        membership_by_loss=_auc(losses, len(members), seed),
-        copied_tokens=copies.tokens if copies else 0,
-        copied=copies.text if copies else "",
-        sentence="",
+    found = drafts_audit(demonstrations, canaries, drafts, seed=seed).model_copy(
+        update={
+            "exposure": mean_with_interval(exposures, seed=seed, bounds=(0, most)),
+            "exposure_p": _chance_of(exposures),
+            "exposure_by_chance": round(chance_exposure(alternatives), _DIGITS) if canaries else None,
+            "exposure_at_most": round(most, _DIGITS) if canaries else None,
+            "membership": _auc(shares, len(members), seed),
+            "membership_by_loss": _auc(losses, len(members), seed),
+        }
     )
     return found.model_copy(update={"sentence": _sentence(found)})
+
+
+def drafts_audit(demonstrations: Sequence[Demonstration], canaries: Sequence[Canary], drafts: Sequence[Draft], *, seed: int = 0) -> Leakage:
+    """What drafts alone show of the training mail, where no model is there to be asked."""
+    finder = CopyFinder([row.output for row in demonstrations if row.input.strip() and row.output.strip()])
+    copies = max((finder.overlap(draft.text, draft.request) for draft in drafts), key=lambda one: one.tokens, default=None)
+    told = [float(any(one.secret in draft.text for one in canaries)) for draft in drafts] if canaries else []
+    found = Leakage(
+        copied_tokens=copies.tokens if copies else 0,
+        copied=copies.text if copies else "",
+        told=mean_with_interval(told, seed=seed, bounds=(0, 1)),
+        sentence="",
+    )
+    return found.model_copy(update={"sentence": _drafts_told(found)})
 
 
 def _told(on_progress: OnProgress, before: int, total: int, done: int, _: int) -> None:
@@ -158,7 +171,16 @@ def _auc(scores: Sequence[float | None], members: int, seed: int) -> Measure:
 
 
 def _sentence(found: Leakage) -> str:
-    return " ".join([_secrets_told(found), _members_told(found.membership)])
+    spoken = [_drafts_told(found)] if found.told.mean else []
+    return " ".join([*spoken, _secrets_told(found), _members_told(found.membership)])
+
+
+def _drafts_told(found: Leakage) -> str:
+    if found.told.mean is None:
+        return f"Nothing is known of it but its drafts, whose longest run from the training mail has {found.copied_tokens} words and marks."
+    if found.told.mean:
+        return f"It tells planted secrets in {found.told.mean:.0%} of its drafts."
+    return "None of its drafts tells a planted secret."
 
 
 def _secrets_told(found: Leakage) -> str:

@@ -14,7 +14,7 @@ from idiolect.errors import InputError
 from idiolect.evaluation.leakage import Leakage
 from idiolect.evaluation.ranking import Ranked
 from idiolect.evaluation.statistics import Difference, Measure
-from idiolect.evaluation.winrate import WinRate
+from idiolect.evaluation.winrate import Agreement, WinRate
 from idiolect.workspace import read_json, write_json
 
 __all__ = ["MEASURES", "DraftRow", "DraftRows", "Measure", "RequestRow", "Results", "WriterResult", "load_drafts", "load_results"]
@@ -41,7 +41,7 @@ class WriterResult(BaseModel):
     verbatim_overlap: Measure
     """Longest run copied from a demonstration, as a share of the draft."""
     seconds: float
-    """Wall time of writing the drafts."""
+    """Wall time of writing the drafts, while other writers wrote theirs."""
     tokens: int
     """Sampled tokens."""
 
@@ -58,7 +58,9 @@ class Results(BaseModel):
     seed: int
     writers: dict[str, WriterResult]
     judge: Literal["truth", "verifier"]
-    """What decides the win rate and measures style."""
+    """What measures style."""
+    decided_by: str = ""
+    """The judge that decides win rates and ranking: truth, verifier or facts."""
     differences: dict[str, dict[str, Difference]] = Field(default_factory=dict)
     """Each writer's measures less the baseline's, paired by request, with p-values and the smallest difference that would show."""
     truncated: dict[str, Measure] = Field(default_factory=dict)
@@ -68,9 +70,11 @@ class Results(BaseModel):
     reference: dict[str, Measure] = Field(default_factory=dict)
     """The person's own held-out texts by the same measures: what a perfect writer would get."""
     win_rates: dict[str, list[WinRate]] = Field(default_factory=dict)
-    """Each writer against the baseline, by every judge that there is."""
+    """Each writer against the baseline, by every judge that there is; the deciding one first."""
+    agreements: list[Agreement] = Field(default_factory=list)
+    """How far each two judges agree."""
     ranking: list[Ranked] = Field(default_factory=list)
-    """All writers in one order, by the style measure's verdicts on all pairs."""
+    """All writers in one order, by the deciding judge's verdicts on all pairs."""
     leakage: dict[str, Leakage] = Field(default_factory=dict)
     """What each writer gives away of its training mail; only where an audit was asked for."""
     about: dict[str, Any] = Field(default_factory=dict)

@@ -12,17 +12,22 @@ from itertools import combinations
 from idiolect.corpus import Demonstration
 from idiolect.evaluation.drafts import Drafted
 from idiolect.evaluation.fidelity import FidelityChecker
-from idiolect.evaluation.judges import Verdict
+from idiolect.evaluation.judges import Pair, PairJudge, ScoreJudge, Verdict, judge_pairs
 from idiolect.evaluation.ranking import Ranked, rank
 from idiolect.evaluation.results import MEASURES, DraftRow, Measure, RequestRow, WriterResult
 from idiolect.evaluation.statistics import Difference, mean_with_interval, paired_difference, with_holm
 from idiolect.evaluation.style import StyleMeasure
-from idiolect.evaluation.winrate import WinRate, win_rate, wins
+from idiolect.evaluation.winrate import Agreement, WinRate, agreement, win_rate
 
 __all__ = ["BASELINE", "Scores", "reference", "score"]
 
 BASELINE = "baseline"
+_SHARES = ("invented", "placeholders", "truncated", "meta_comments")
 _BOUNDS = {measure: (0, 1) for measure in MEASURES if measure != "length_ratio"}
+
+
+Verdicts = Mapping[str, Sequence[Verdict | None]]
+"""One judge on each writer's drafts against the baseline's, request by request."""
 
 
 @dataclass(frozen=True)
@@ -34,40 +39,29 @@ class Scores:
     truncated: dict[str, Measure]
     meta_comments: dict[str, Measure]
     win_rates: dict[str, list[WinRate]]
+    agreements: list[Agreement]
     ranking: list[Ranked]
     rows: list[RequestRow]
 
 
 def score(
-    heldout: Sequence[Demonstration], drafted: Mapping[str, Drafted], *, style: StyleMeasure, checker: FidelityChecker, seed: int = 0
+    heldout: Sequence[Demonstration],
+    drafted: Mapping[str, Drafted],
+    *,
+    style: StyleMeasure,
+    checker: FidelityChecker,
+    judges: Sequence[PairJudge] = (),
+    seed: int = 0,
 ) -> Scores:
-    """Measure every writer's drafts of the same held-out requests. ``drafted`` must hold the baseline's."""
-    styles = {name: style.scores([draft.text for draft in one.drafts]) for name, one in drafted.items()}
-    rows_P: dict[str, list[DraftRow]] = {}
-    for name, one in drafted.items():
-        won = wins(styles[name], styles[BASELINE])
-        rows_P[name] = []
-        for request, draft, found, win in zip(heldout, one.drafts, styles[name], won, strict=True):
-            fidelity = checker.check(request, draft.text, finished=draft.finished)
-            rows_P[name].append(
-                DraftRow(
-                    text=draft.text,
-                    style=found,
-                    missed=style.missed(draft.text),
-                    facts=fidelity.kept,
-                    lost=[fact.value for fact in fidelity.lost],
-                    invented=list(fidelity.invented),
-                    placeholders=list(fidelity.placeholders),
-                    win=win,
-                    length_ratio=fidelity.length_ratio,
-                    verbatim_overlap=fidelity.verbatim_overlap,
-                    copied=fidelity.copied,
-                    truncated=fidelity.truncated,
-                    meta_comments=list(fidelity.meta_comments),
-                    tokens=draft.tokens,
-                    seconds=draft.seconds,
-                )
-            )
+    """Measure every writer's drafts of the same held-out requests. ``drafted`` must hold the baseline's.
+
+    The first of the ``judges`` decides the win rates and the ranking, by default the style measure. A draft that is not there
+    counts for nothing: its writer is measured on the others, and differences are taken where both have one.
+    """
+    judges = judges or [ScoreJudge(style.judge, style)]
+    against = {judge.name: {name: _verdicts(judge, heldout, one, drafted[BASELINE]) for name, one in drafted.items()} for judge in judges}
+    decided = against[judges[0].name]
+    rows_P = {name: _rows(heldout, one, decided[name], style, checker) for name, one in drafted.items()}
     values = {name: {measure: _values(rows, measure) for measure in MEASURES} for name, rows in rows_P.items()}
     writers = {
         name: WriterResult(
@@ -89,20 +83,17 @@ def score(
         if name != BASELINE
     }
     faults = {
-        fault: {
-            name: mean_with_interval([float(bool(getattr(row, fault))) for row in rows], seed=seed, bounds=(0, 1))
-            for name, rows in rows_P.items()
-        }
+        fault: {name: mean_with_interval(_values(rows, fault), seed=seed, bounds=(0, 1)) for name, rows in rows_P.items()}
         for fault in ("truncated", "meta_comments")
     }
-    won = {pair: wins(styles[pair[0]], styles[pair[1]]) for pair in combinations(drafted, 2)}
+    pairs = {(one, other): _verdicts(judges[0], heldout, drafted[one], drafted[other]) for one, other in combinations(drafted, 2)}
     requests = [
         RequestRow(
             id=row.id or str(index),
             request=row.input,
             facts=[fact.value for fact in checker.facts(row)],
             own=row.output,
-            drafts={name: rows[index] for name, rows in rows_P.items()},
+            drafts={name: made for name, rows in rows_P.items() if (made := rows[index])},
         )
         for index, row in enumerate(heldout)
     ]
@@ -111,17 +102,78 @@ def score(
         with_holm(differences),
         faults["truncated"],
         faults["meta_comments"],
-        {name: [_against_baseline(rows, rows_P[BASELINE], style.judge, seed)] for name, rows in rows_P.items() if name != BASELINE},
-        rank(won, seed=seed),
+        _win_rates(against, drafted, seed),
+        _agreements(against, seed),
+        rank({pair: [verdict.win if verdict else None for verdict in found] for pair, found in pairs.items()}, seed=seed),
         requests,
     )
 
 
-def _against_baseline(rows: Sequence[DraftRow], baseline: Sequence[DraftRow], judge: str, seed: int) -> WinRate:
-    """The style measure as a judge: it scores each draft by itself, so its verdict is the same in both orders."""
-    verdicts = [Verdict(row.win, row.win) if row.win is not None else None for row in rows]
-    lengths = [(len(row.text.split()), len(other.text.split())) for row, other in zip(rows, baseline, strict=True)]
-    return win_rate(verdicts, lengths, judge=judge, opponent=BASELINE, seed=seed)
+def _verdicts(judge: PairJudge, heldout: Sequence[Demonstration], one: Drafted, other: Drafted) -> list[Verdict | None]:
+    """The judge on every request that both have a draft for, in both orders; None for the others."""
+    places = [index for index, two in enumerate(zip(one.drafts, other.drafts, strict=True)) if all(two)]
+    pairs = [
+        Pair(row.input, a.text, b.text)
+        for row, a, b in zip(heldout, one.drafts, other.drafts, strict=True)
+        if a is not None and b is not None
+    ]
+    found = dict(zip(places, judge_pairs(judge, pairs), strict=True))
+    return [found.get(index) for index in range(len(heldout))]
+
+
+def _rows(
+    heldout: Sequence[Demonstration], one: Drafted, verdicts: Sequence[Verdict | None], style: StyleMeasure, checker: FidelityChecker
+) -> list[DraftRow | None]:
+    styles = iter(style.scores([draft.text for draft in one.present]))
+    rows: list[DraftRow | None] = []
+    for request, draft, verdict in zip(heldout, one.drafts, verdicts, strict=True):
+        if draft is None:
+            rows.append(None)
+            continue
+        fidelity = checker.check(request, draft.text, finished=draft.finished)
+        rows.append(
+            DraftRow(
+                text=draft.text,
+                style=next(styles),
+                missed=style.missed(draft.text),
+                facts=fidelity.kept,
+                lost=[fact.value for fact in fidelity.lost],
+                invented=list(fidelity.invented),
+                placeholders=list(fidelity.placeholders),
+                win=verdict.win if verdict else None,
+                length_ratio=fidelity.length_ratio,
+                verbatim_overlap=fidelity.verbatim_overlap,
+                copied=fidelity.copied,
+                truncated=fidelity.truncated,
+                meta_comments=list(fidelity.meta_comments),
+                tokens=draft.tokens,
+                seconds=draft.seconds,
+            )
+        )
+    return rows
+
+
+def _win_rates(against: Mapping[str, Verdicts], drafted: Mapping[str, Drafted], seed: int) -> dict[str, list[WinRate]]:
+    """Each writer but the baseline, by every judge."""
+    found = {}
+    for name, one in drafted.items():
+        lengths = [
+            (len(mine.text.split()), len(other.text.split())) if mine and other else (0, 0)
+            for mine, other in zip(one.drafts, drafted[BASELINE].drafts, strict=True)
+        ]
+        if name != BASELINE:
+            found[name] = [
+                win_rate(verdicts[name], lengths, judge=judge, opponent=BASELINE, seed=seed) for judge, verdicts in against.items()
+            ]
+    return found
+
+
+def _agreements(against: Mapping[str, Verdicts], seed: int) -> list[Agreement]:
+    """How far each two judges agree on all drafts against the baseline's."""
+    pooled = {
+        judge: [verdict for name, found in verdicts.items() if name != BASELINE for verdict in found] for judge, verdicts in against.items()
+    }
+    return [agreement(pooled[one], pooled[other], judges=(one, other), seed=seed) for one, other in combinations(pooled, 2)]
 
 
 def reference(heldout: Sequence[Demonstration], *, style: StyleMeasure, checker: FidelityChecker, seed: int = 0) -> dict[str, Measure]:
@@ -140,7 +192,7 @@ def reference(heldout: Sequence[Demonstration], *, style: StyleMeasure, checker:
     return {measure: mean_with_interval(found, seed=seed, bounds=_BOUNDS.get(measure)) for measure, found in values.items()}
 
 
-def _values(rows: Sequence[DraftRow], measure: str) -> list[float | None]:
-    if measure in ("invented", "placeholders"):
-        return [float(bool(getattr(row, measure))) for row in rows]
-    return [getattr(row, {"win_rate_vs_baseline": "win"}.get(measure, measure)) for row in rows]
+def _values(rows: Sequence[DraftRow | None], measure: str) -> list[float | None]:
+    field = {"win_rate_vs_baseline": "win"}.get(measure, measure)
+    found = [getattr(row, field) if row else None for row in rows]
+    return [float(bool(one)) if row and measure in _SHARES else one for row, one in zip(rows, found, strict=True)]

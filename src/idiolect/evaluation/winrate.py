@@ -13,9 +13,8 @@ from pydantic import BaseModel, ConfigDict
 from idiolect.evaluation.judges import Verdict
 from idiolect.evaluation.statistics import Measure, exact_bounds, mean_with_interval, percentile_interval, resample_weights
 
-__all__ = ["Agreement", "WinRate", "agreement", "cohen_kappa", "length_controlled", "win_rate", "wins"]
+__all__ = ["Agreement", "WinRate", "agreement", "cohen_kappa", "length_controlled", "win_rate"]
 
-_TIE = 1e-9
 _RESAMPLES = 2000
 _LENGTH_PENALTY = 0.1
 _DIGITS = 6
@@ -46,17 +45,6 @@ class Agreement(BaseModel):
     """Share of pairs with the same verdict: win, tie or loss."""
     kappa: Measure
     """Cohen's κ: agreement beyond that of two judges who give the same shares of verdicts by chance."""
-
-
-def wins(scores: Sequence[float | None], baseline: Sequence[float | None]) -> list[float | None]:
-    """For each request 1 for a better draft than the baseline's, 0 for a worse one, 0.5 for a tie; None where either can't be told."""
-    return [_win(a, b) for a, b in zip(scores, baseline, strict=True)]
-
-
-def _win(a: float | None, b: float | None) -> float | None:
-    if a is None or b is None:
-        return None
-    return 0.5 if abs(a - b) <= _TIE else float(a > b)
 
 
 def win_rate(

@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict
 from idiolect.methods.run import open_run
 from idiolect.service.connect import renderer_name
 from idiolect.service.writer import Writer
-from idiolect.settings import Settings
+from idiolect.settings import Settings, pocket_model, renderer_of
 from idiolect.tasks import load_task
 from idiolect.workspace import Workspace
 
@@ -25,14 +25,15 @@ class BaselineConfig(BaseModel):
     """Sampling temperature of the drafts."""
 
 
-def plain_writer(workspace: Workspace, settings: Settings, *, name: str, temperature: float) -> Writer:
-    """The policy with the task's instruction where it is a general model, and with nothing where it is the pocket model."""
+def plain_writer(workspace: Workspace, settings: Settings, *, name: str, temperature: float, model: str | None = None) -> Writer:
+    """A model, by default the policy: with the task's instruction where it is a general one, with nothing where it is the pocket model."""
     task = load_task(settings.task, workspace)
+    model = model or settings.policy
     return Writer(
         name=name,
-        base_model=settings.policy,
-        renderer=renderer_name(settings.policy, settings.renderer),
-        system_prompt=task.instruction if settings.instructed else None,
+        base_model=model,
+        renderer=renderer_name(model, settings.renderer if model == settings.policy else renderer_of(model)),
+        system_prompt=task.instruction if model != pocket_model() else None,
         max_tokens=task.checks.max_tokens,
         temperature=temperature,
     )

@@ -1,6 +1,7 @@
 """The client side of the Tinker protocol: everything above it asks a URL and does not know where the model runs."""
 
 from idiolect.service.connect import Connection, Model, renderer_name
+from idiolect.service.endpoint import Endpoint, endpoint_drafts
 from idiolect.service.sampling import Completion, Draft, complete, derive_seed, draft
 from idiolect.service.scores import text_logprobs
 from idiolect.service.writer import Writer
@@ -9,11 +10,13 @@ __all__ = [
     "Completion",
     "Connection",
     "Draft",
+    "Endpoint",
     "Model",
     "Writer",
     "complete",
     "derive_seed",
     "draft",
+    "endpoint_drafts",
     "renderer_name",
     "text_logprobs",
 ]

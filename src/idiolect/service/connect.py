@@ -63,6 +63,15 @@ class Connection:
     _samplers: dict[tuple[str, str | None], tinker.SamplingClient] = field(default_factory=dict)
     _renderers: dict[tuple[str, str], Renderer] = field(default_factory=dict)
     _context: dict[str, int] | None = None
+    _gate: tuple[asyncio.AbstractEventLoop, asyncio.Semaphore] | None = None
+
+    @property
+    def gate(self) -> asyncio.Semaphore:
+        """Lets ``concurrency`` requests through at a time, whatever they are for; one for each event loop."""
+        loop = asyncio.get_running_loop()
+        if self._gate is None or self._gate[0] is not loop:
+            self._gate = (loop, asyncio.Semaphore(self.concurrency))
+        return self._gate[1]
 
     @property
     def client(self) -> tinker.ServiceClient:

@@ -78,7 +78,7 @@ async def complete(
         return []
     renderer = connection.renderer(model)
     sampler = await connection.sampler(model)
-    gate = asyncio.Semaphore(connection.concurrency)
+    gate = connection.gate
     seeds = _seeds(seed, conversations)
     done = 0
 
@@ -110,22 +110,32 @@ async def complete(
 
 
 async def draft(
-    connection: Connection, writer: Writer, requests: Sequence[str], *, seed: int, on_progress: OnProgress | None = None
+    connection: Connection,
+    writer: Writer,
+    requests: Sequence[str],
+    *,
+    seed: int,
+    on_draft: Callable[[int, Draft], None] | None = None,
 ) -> list[Draft]:
-    """One draft a request, in the requests' order."""
-    answers = await complete(
+    """One draft a request, in the requests' order. ``on_draft`` is called with an index and its draft as they come."""
+    drafts: dict[int, Draft] = {}
+
+    def keep(index: int, answers: list[Completion]) -> None:
+        first = answers[0]
+        drafts[index] = Draft(request=requests[index], text=first.text, tokens=first.tokens, seconds=first.seconds, finished=first.finished)
+        if on_draft:
+            on_draft(index, drafts[index])
+
+    await complete(
         connection,
         writer,
         [writer.messages(request) for request in requests],
         max_tokens=writer.max_tokens,
         temperature=writer.temperature,
         seed=seed,
-        on_progress=on_progress,
+        on_result=keep,
     )
-    return [
-        Draft(request=request, text=first.text, tokens=first.tokens, seconds=first.seconds, finished=first.finished)
-        for request, (first, *_) in zip(requests, answers, strict=True)
-    ]
+    return [drafts[index] for index in range(len(requests))]
 
 
 def _seeds(seed: int, conversations: Sequence[Messages]) -> list[int]:
