@@ -163,7 +163,9 @@ def test_each_planted_defect_moves_its_measure_beyond_its_interval(
 def test_the_judge_decides_win_rates_and_ranking(tmp_path: Path, place: Workspace, service) -> None:
     rows = load_demonstrations(place.heldout)
     own = by(AUTHOR, AUTHOR, rows)
-    strange = [", ".join(fact.value for fact in row.facts) + "." for row in rows]
+    # Long enough for the verifier to tell.
+    padding = "This is the message that was asked for, with all that was wanted in it, and with nothing at all besides: "
+    strange = [padding + ", ".join(fact.value for fact in row.facts) + "." for row in rows]
     voice = [text.replace(row.facts[0].value, "you") for text, row in zip(own, rows, strict=True)]
     sources = [
         save(tmp_path / f"{name}.jsonl", [(row.input, text) for row, text in zip(rows, texts, strict=True)])
@@ -176,7 +178,9 @@ def test_the_judge_decides_win_rates_and_ranking(tmp_path: Path, place: Workspac
         assert found["win_rates"]["voice_only"][0]["judge"] == found["decided_by"]
         best[found["decided_by"]] = found["ranking"][0]["writer"]
         for one in found["win_rates"]["voice_only"]:
-            assert (one["position_bias"]["mean"], one["turned"]["mean"]) == (0.0, 0.0)
+            # The baseline's drafts here are too short for the verifier to tell.
+            expected = None if one["judge"] == "verifier" else 0.0
+            assert (one["position_bias"]["mean"], one["turned"]["mean"]) == (expected, expected)
     assert best == {"truth": "voice_only", "facts": "facts_only", "verifier": "voice_only"}
     kappas = {tuple(sorted(one["judges"])): one["kappa"]["mean"] for one in found["agreements"]}
     assert set(kappas) == {("facts", "truth"), ("facts", "verifier"), ("truth", "verifier")}
