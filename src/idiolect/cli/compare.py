@@ -41,7 +41,7 @@ def compare(
             audit=audit,
             on_progress=lambda name, done, total: progress(name if name.startswith("audit") else f"Drafts of {name}", done, total),
         )
-    page = build_report(place)
+    written = build_report(place, prices=settings.prices)
     if as_json:
         report(True, results.model_dump(mode="json"), "")
         return
@@ -49,4 +49,5 @@ def compare(
     console.print(results_table(results))
     for name, found in results.leakage.items():
         console.print(f"{name}: {found.sentence}", highlight=False)
-    console.print(f"Results: {place.results / 'compare.json'}\nReport:  {page}", soft_wrap=True, highlight=False)
+    told = f"Results: {place.results / 'compare.json'}\nReport:  {written.html}\nPDF:     {written.pdf}"
+    console.print(told, soft_wrap=True, highlight=False)
