@@ -73,8 +73,9 @@ def _asked(results: Results, order: Sequence[str]) -> Section:
     style: dict[str, Any] = results.about.get("style") or {}
     if results.judge == "truth":
         measured = (
-            f"{results.author} is a simulated correspondent whose {style.get('traits', '')} style traits are known, so style is the share "
-            "of them that a draft shows, counted and not judged. A draft beats the baseline's when it shows more of them; a tie counts half."
+            f"{results.author} is a simulated correspondent whose {style.get('traits', '')} style traits are known, so style is the "
+            "share of them that a draft shows, counted and not judged. A draft beats the baseline's when it shows more of them; a tie "
+            "counts half."
         )
     else:
         measured = f"Style is {style.get('measure', 'the verifier’s probability that the person wrote the draft')}."
@@ -100,8 +101,9 @@ def _ranking(results: Results, order: Sequence[str]) -> Section:
     if results.ranking:
         blocks.append(tables.ranking_table(results))
     blocks.append(tables.measures_table(results, order))
-    note = f"“Own texts” are what {results.author} really wrote for these requests, by the same measures: a perfect writer would get these numbers."
-    return Section("ranking", "The ranking", blocks=tuple(blocks), notes=(note,) if results.reference else ())
+    told = f"“Own texts” are what {results.author} really wrote for these requests, by the same measures"
+    notes = (f"{told}: a perfect writer would get these numbers.",) if results.reference else ()
+    return Section("ranking", "The ranking", blocks=tuple(blocks), notes=notes)
 
 
 def _plots(results: Results, order: Sequence[str]) -> Section:

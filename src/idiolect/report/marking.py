@@ -24,7 +24,7 @@ LABELS = {
     "new": "only in the draft",
 }
 """What each mark means, in words."""
-_WORD = re.compile(r"\w+|[^\w\s]")
+_WORD = re.compile(r"\w+(?:['’]\w+)*|[^\w\s]")
 
 Span = tuple[int, int, str]
 

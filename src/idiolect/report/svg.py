@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import io
 import re
+import warnings
 from collections.abc import Callable
 from typing import Any
 
@@ -53,7 +54,9 @@ def draw(on: Callable[[Any], None], *, height: float, name: str) -> str:
         "axes.spines.right": False,
         "axes.linewidth": 0.8,
     }
-    with rc_context(settings):
+    with rc_context(settings), warnings.catch_warnings():
+        # The text stays text, so whoever reads the plot needs the font, not matplotlib.
+        warnings.filterwarnings("ignore", message="Glyph .* missing from font")
         figure = Figure(figsize=(_WIDTH, height), layout="constrained")
         on(figure.add_subplot())
         file = io.BytesIO()
