@@ -245,7 +245,7 @@ def training_table(trainings: Sequence[Training], prices: Prices) -> Table:
 def money(tokens: float, per_million: float) -> str:
     """What so many tokens cost; small sums keep two digits that say something."""
     value = tokens * per_million / 1e6
-    return f"{value:,.2f}" if value >= 1 or not value else f"{value:.2g}" if value >= 1e-4 else "< 0.0001"
+    return f"{value:,.2f}" if value >= 0.1 or not value else f"{value:.2g}" if value >= 1e-4 else "< 0.0001"
 
 
 def settings_table(results: Results) -> Table:
