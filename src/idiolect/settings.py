@@ -18,7 +18,7 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 from idiolect.errors import InputError
 from idiolect.workspace import read_text, write_atomic
 
-__all__ = ["PRESETS", "Models", "Preset", "ServiceSettings", "Settings", "model_named", "pocket_model", "renderer_of"]
+__all__ = ["PRESETS", "Models", "Preset", "Prices", "ServiceSettings", "Settings", "model_named", "pocket_model", "renderer_of"]
 
 Preset = Literal["pocket", "handout", "local"]
 
@@ -54,6 +54,18 @@ class ServiceSettings(BaseModel):
     """Requests under way at one time."""
 
 
+class Prices(BaseModel):
+    """What a service asks, for the report's cost."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+    currency: str = "USD"
+    """What the prices are in."""
+    sampled: float | None = Field(default=None, ge=0, allow_inf_nan=False)
+    """For a million sampled tokens."""
+    trained: float | None = Field(default=None, ge=0, allow_inf_nan=False)
+    """For a million tokens trained on."""
+
+
 class Settings(BaseSettings):
     """What ``idiolect.toml`` may hold. ``IDIOLECT_<FIELD>`` in the environment overrides a field."""
 
@@ -72,6 +84,8 @@ class Settings(BaseSettings):
     """Models that replace those of the preset."""
     service: ServiceSettings = ServiceSettings()
     """Where the models run."""
+    prices: Prices = Prices()
+    """What the service asks; without prices the report tells tokens and time only."""
     seed: int = Field(default=0, ge=0)
     """Every random choice derives from it."""
     heldout: int = Field(default=50, ge=0)
@@ -174,7 +188,7 @@ def _read_toml(path: Path) -> dict[str, Any]:
 
 def _fields_at(location: tuple[Any, ...]) -> list[str]:
     """The names that the table at this place may hold."""
-    tables: dict[tuple[Any, ...], type[BaseModel]] = {(): Settings, ("model",): Models, ("service",): ServiceSettings}
+    tables: dict[tuple[Any, ...], type[BaseModel]] = {(): Settings, ("model",): Models, ("service",): ServiceSettings, ("prices",): Prices}
     table = tables.get(location)
     return list(table.model_fields) if table else []
 

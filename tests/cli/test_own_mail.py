@@ -106,3 +106,4 @@ def test_from_a_mailbox_to_a_draft_that_keeps_the_facts(place: Path):
     assert {"baseline", "prompt", "few_shot", "sft"} <= set(results["writers"])
     assert results["heldout"] == told["heldout"]
     assert "<html" in (place / "me" / "results" / "report.html").read_text(encoding="utf-8")
+    assert (place / "me" / "results" / "report.pdf").read_bytes().startswith(b"%PDF")

@@ -55,7 +55,7 @@ def compare(
         if about.get("missing") or about.get("extra"):
             told = f"{about['missing']} of {results.heldout} requests have no draft, {about['extra']} drafts are for other requests"
             typer.echo(f"{name}: {told}", err=True)
-    page = build_report(place)
+    written = build_report(place, prices=settings.prices)
     if as_json:
         report(True, results.model_dump(mode="json"), "")
         return
@@ -63,4 +63,5 @@ def compare(
     console.print(results_table(results))
     for name, found in results.leakage.items():
         console.print(f"{name}: {found.sentence}", highlight=False)
-    console.print(f"Results: {place.results / 'compare.json'}\nReport:  {page}", soft_wrap=True, highlight=False)
+    told = f"Results: {place.results / 'compare.json'}\nReport:  {written.html}\nPDF:     {written.pdf}"
+    console.print(told, soft_wrap=True, highlight=False)

@@ -37,4 +37,5 @@ def demo(
     # A pipe or a log has no width of its own, and the table must not be cut there.
     console = Console(width=None if os.isatty(1) else 140)
     console.print(results_table(done.results))
-    console.print(f"Results: {place.results / 'compare.json'}\nReport:  {done.report}", soft_wrap=True, highlight=False)
+    told = f"Results: {place.results / 'compare.json'}\nReport:  {done.report.html}\nPDF:     {done.report.pdf}"
+    console.print(told, soft_wrap=True, highlight=False)

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 
 from idiolect.corpus.demonstrations import load_demonstrations, save_demonstrations
 from idiolect.errors import InputError
@@ -17,7 +16,7 @@ from idiolect.methods.baseline import baseline
 from idiolect.methods.prompting import prompting
 from idiolect.methods.sft import sft
 from idiolect.methods.synthetic import synthetic_data
-from idiolect.report import build_report
+from idiolect.report import ReportFiles, build_report
 from idiolect.service import Connection
 from idiolect.settings import Settings
 from idiolect.workspace import Workspace
@@ -36,7 +35,7 @@ class Demo:
     """What the demo brought."""
 
     results: Results
-    report: Path
+    report: ReportFiles
     workspace: Workspace
 
 
@@ -69,7 +68,7 @@ def run(workspace: Workspace, connection: Connection, *, seed: int = 0, progress
     settings = prepare(workspace, seed)
     connection.run(_personalize(workspace, settings, connection, progress))
     results = compare(workspace, settings, connection, on_progress=lambda writer, done, total: progress(f"Drafts by {writer}", done, total))
-    return Demo(results, build_report(workspace), workspace)
+    return Demo(results, build_report(workspace, prices=settings.prices), workspace)
 
 
 async def _personalize(workspace: Workspace, settings: Settings, connection: Connection, progress: Progress) -> None:

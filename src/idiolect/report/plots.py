@@ -1,79 +1,114 @@
-"""The report's plots as inline SVG that takes its colours and type from the page.
+"""The report's plots, each with its numbers as a table.
 
-Knows the result file and matplotlib. Each plot is narrow enough to be read on a phone; the page sets two side by side.
+Knows the result file, the curves of the runs and matplotlib. Each plot is narrow enough to be read on a phone.
 """
 
 from __future__ import annotations
 
-import io
-import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from markupsafe import Markup, escape
-
 from idiolect.evaluation.compare import ORDER
 from idiolect.evaluation.results import Measure, Results
+from idiolect.report import svg
+from idiolect.report.curves import Curves
+from idiolect.report.document import Cell, Figure, Table
+from idiolect.report.tables import number, shown, table_of
 
-__all__ = ["length_plot", "overlap_plot", "ranking_plot", "series_number", "style_facts_plot"]
+__all__ = ["curve_figure", "figures_of", "series_number"]
 
-# Stand-ins that matplotlib takes for colours and the page's style sheet replaces.
-_INK, _FAINT = "#010101", "#020202"
-_SERIES = tuple(f"#0300{number:02x}" for number in range(8))
-_WIDTH = 4.6  # inches: 331 points, about a phone's width
+_FOLD = "The numbers"
+_TABLE_STEPS = 8
+_SMOOTHED_FROM = 24
 
 
-def ranking_plot(results: Results, order: Sequence[str]) -> Markup:
-    """Style of each writer, best on top, with the person's own texts as the mark to reach."""
-    own = results.reference.get("style")
+def figures_of(results: Results, order: Sequence[str]) -> list[Figure]:
+    """Ranking, style, style against facts, length and copying."""
+    found = [_style(results, order), _style_facts(results, order), _length(results, order), _overlap(results, order)]
+    return [_ranking(results, order), *found] if results.ranking else found
+
+
+def series_number(results: Results, name: str) -> int:
+    """Which of the series' colours a writer has: a method's own, so that it is the same in every report."""
+    if name in ORDER:
+        return ORDER.index(name)
+    others = [other for other in results.writers if other not in ORDER]
+    return len(ORDER) + (others.index(name) if name in others else 0) % (len(svg.SERIES) - len(ORDER))
+
+
+def _ranking(results: Results, order: Sequence[str]) -> Figure:
+    chances = {one.writer: one.chance for one in results.ranking}
     return _forest(
-        {name: results.writers[name].style for name in order},
-        order,
+        {name: chances.get(name, Measure()) for name in order},
         results,
-        label="style" if results.judge == "truth" else "probability of same authorship",
+        name="chance",
+        title="Ranking.",
+        caption="The chance that a draft beats one by an average writer among these, from all pairs (Bradley and Terry).",
+        label="chance to beat an average writer here",
         limits=(0.0, 1.02),
-        line=(own.mean, "own texts") if own and own.mean is not None else None,
-        alt="Style of each writer with its 95 % interval: ",
-        name="ranking",
+        line=(0.5, "even"),
+        columns={"chance": chances},
     )
 
 
-def length_plot(results: Results, order: Sequence[str]) -> Markup:
-    """Length against the person's own texts; 1 is as long."""
+def _style(results: Results, order: Sequence[str]) -> Figure:
+    own = results.reference.get("style")
+    told = " The dashed line is where the person's own texts lie." if own else ""
+    return _forest(
+        {name: results.writers[name].style for name in order},
+        results,
+        name="style",
+        title="Style.",
+        caption=f"The bar is the 95 % interval.{told}",
+        label="style" if results.judge == "truth" else "probability of same authorship",
+        limits=(0.0, 1.02),
+        line=(own.mean, "own texts") if own and own.mean is not None else None,
+        columns={name: {one: getattr(results.writers[one], field) for one in order} for name, field in _STYLE.items()},
+    )
+
+
+_STYLE = {"style": "style", "beats baseline": "win_rate_vs_baseline"}
+_FACTS = {"style": "style", "facts kept": "facts", "invents": "invented"}
+
+
+def _length(results: Results, order: Sequence[str]) -> Figure:
     measures = {name: results.writers[name].length_ratio for name in order}
     top = max([1.2, *(one.high or one.mean or 0 for one in measures.values())])
     return _forest(
         measures,
-        order,
         results,
+        name="length",
+        title="Length.",
+        caption="One is as long as what the person wrote for the same request.",
         label="words, by words of the person's own text",
         limits=(0.0, top * 1.06),
         line=(1.0, "as long"),
-        alt="Length ratio of each writer with its 95 % interval: ",
-        name="length",
+        columns={"length": measures},
     )
 
 
-def overlap_plot(results: Results, order: Sequence[str]) -> Markup:
-    """Longest run copied from a demonstration."""
+def _overlap(results: Results, order: Sequence[str]) -> Figure:
     own = results.reference.get("verbatim_overlap")
+    measures = {name: results.writers[name].verbatim_overlap for name in order}
     return _forest(
-        {name: results.writers[name].verbatim_overlap for name in order},
-        order,
+        measures,
         results,
+        name="overlap",
+        title="Copying.",
+        caption="The longest run of words that also stands in one of the texts to learn from. A person repeats set phrases; a draft far "
+        "beyond the dashed line recites.",
         label="longest copied run, share of the draft",
         limits=(0.0, 1.02),
         line=(own.mean, "own texts") if own and own.mean is not None else None,
-        alt="Verbatim overlap of each writer with its 95 % interval: ",
-        name="overlap",
+        columns={"copied run": measures},
     )
 
 
-def style_facts_plot(results: Results, order: Sequence[str]) -> Markup:
+def _style_facts(results: Results, order: Sequence[str]) -> Figure:
     """Style against facts kept, with both intervals: the corner top right is where one wants to be."""
     known = [name for name in order if results.writers[name].style.mean is not None and results.writers[name].facts.mean is not None]
 
-    def draw(axes: Any) -> None:
+    def on(axes: Any) -> None:
         for name in known:
             style, facts, colour = results.writers[name].style, results.writers[name].facts, _colour(results, name)
             axes.errorbar(
@@ -83,8 +118,18 @@ def style_facts_plot(results: Results, order: Sequence[str]) -> Markup:
         low = min([0.9, *(results.writers[name].facts.low or results.writers[name].facts.mean or 0 for name in known)])
         axes.set(xlim=(0, 1.03), ylim=(max(0.0, low - 0.06), 1.015), xlabel="style", ylabel="facts kept")
 
-    told = "; ".join(f"{name} style {_two(results.writers[name].style)}, facts {_two(results.writers[name].facts)}" for name in known)
-    return _svg(draw, height=3.4, alt=f"Style against facts kept: {told}", name="stylefacts")
+    told = "; ".join(
+        f"{shown(name)} style {_two(results.writers[name].style)}, facts {_two(results.writers[name].facts)}" for name in known
+    )
+    columns = {heading: {one: getattr(results.writers[one], field) for one in order} for heading, field in _FACTS.items()}
+    return Figure(
+        name="stylefacts",
+        title="Style against facts.",
+        caption="Top right is best. A writer that moves right and down buys style with facts.",
+        alt=f"Style against facts kept: {told}.",
+        svg=svg.draw(on, height=3.4, name="stylefacts"),
+        table=table_of("stylefacts-table", "Style and facts in numbers", order, columns, folded=_FOLD),
+    )
 
 
 def _name_points(axes: Any, names: Sequence[str], results: Results) -> None:
@@ -95,9 +140,12 @@ def _name_points(axes: Any, names: Sequence[str], results: Results) -> None:
         near = sum(abs(x - other_x) < 0.2 and abs(y - other_y) < 0.05 for other_x, other_y in placed)
         placed.append((x, y))
         left = x > 0.85
+        # Beside the interval's arm, which else would strike the name out.
+        arms = [results.writers[other].style for other in names if (results.writers[other].style.mean or 0) > 0.85]
+        edge = min(one.low if one.low is not None else x for one in arms) if left else results.writers[name].style.high or x
         axes.annotate(
-            name.replace("_", "-"),
-            (x, y),
+            _short(name),
+            (edge, y),
             xytext=(-9 if left else 9, 5 - 13 * near),
             textcoords="offset points",
             ha="right" if left else "left",
@@ -109,47 +157,113 @@ def _name_points(axes: Any, names: Sequence[str], results: Results) -> None:
 
 def _forest(
     measures: Mapping[str, Measure],
-    order: Sequence[str],
     results: Results,
     *,
+    name: str,
+    title: str,
+    caption: str,
     label: str,
     limits: tuple[float, float],
     line: tuple[float, str] | None,
-    alt: str,
-    name: str,
-) -> Markup:
+    columns: Mapping[str, Mapping[str, Measure]],
+) -> Figure:
     """One row a writer: a dot for the mean, a bar for the interval."""
+    order = list(measures)
     known = [(row, writer, mean) for row, writer in enumerate(order) if (mean := measures[writer].mean) is not None]
 
-    def draw(axes: Any) -> None:
+    def on(axes: Any) -> None:
         if line:
-            axes.axvline(line[0], color=_FAINT, lw=1, dashes=(4, 3))
-            axes.text(line[0], -0.72, line[1], ha="right" if line[0] > limits[1] * 0.7 else "center", va="bottom", fontsize=9, color=_FAINT)
+            axes.axvline(line[0], color=svg.FAINT, lw=1, dashes=(4, 3))
+            side = "right" if line[0] > limits[1] * 0.7 else "center"
+            axes.text(line[0], -0.72, line[1], ha=side, va="bottom", fontsize=9, color=svg.FAINT)
         for row, writer, mean in known:
             measure, colour = measures[writer], _colour(results, writer)
-            axes.plot([limits[0], mean], [row, row], color=_FAINT, lw=0.6, alpha=0.5, zorder=1)
+            axes.plot([limits[0], mean], [row, row], color=svg.FAINT, lw=0.6, alpha=0.5, zorder=1)
             axes.errorbar(mean, row, xerr=_arms(measure), fmt="o", ms=6.5, color=colour, elinewidth=2.2, capsize=0, zorder=3)
             above = mean > limits[1] * 0.93
-            axes.text(mean, row - 0.2, f"{mean:.2f}", ha="right" if above else "center", va="bottom", fontsize=9.5, color=_INK)
+            axes.text(mean, row - 0.2, f"{mean:.2f}", ha="right" if above else "center", va="bottom", fontsize=9.5, color=svg.INK)
         axes.set(xlim=limits, ylim=(len(order) - 0.5, -0.85), xlabel=label)
-        axes.set_yticks(range(len(order)), [writer.replace("_", "-") for writer in order])
+        axes.set_yticks(range(len(order)), [_short(writer) for writer in order])
         axes.tick_params(axis="y", length=0)
         axes.spines["left"].set_visible(False)
 
-    told = "; ".join(f"{writer} {_two(measures[writer])}" for writer in order)
-    return _svg(draw, height=0.95 + 0.42 * len(order), alt=alt + told, name=name)
+    told = "; ".join(f"{shown(writer)} {number(measures[writer]).text}{_told_interval(measures[writer])}" for writer in order)
+    return Figure(
+        name=name,
+        title=title,
+        caption=caption,
+        alt=f"{title[:-1]} of each writer with its 95 % interval: {told}.",
+        svg=svg.draw(on, height=0.95 + 0.42 * len(order), name=name),
+        table=table_of(f"{name}-table", f"{title[:-1]} in numbers", order, columns, folded=_FOLD),
+    )
+
+
+def curve_figure(curves: Curves, results: Results) -> Figure:
+    """One metric of training, a line a run."""
+
+    def on(axes: Any) -> None:
+        for name, points in curves.lines.items():
+            steps, values = [step for step, _ in points], [value for _, value in points]
+            colour = _colour(results, name)
+            smooth = len(values) >= _SMOOTHED_FROM
+            axes.plot(steps, values, color=colour, lw=0.8 if smooth else 1.6, alpha=0.45 if smooth else 1)
+            if smooth:
+                axes.plot(steps, _running_mean(values), color=colour, lw=1.8)
+            axes.annotate(
+                _short(name),
+                (steps[-1], values[-1]),
+                xytext=(0, 8),
+                textcoords="offset points",
+                ha="right",
+                color=colour,
+                fontsize=10,
+                fontweight="bold",
+            )
+        axes.set(xlabel="step", ylabel=curves.label)
+
+    told = "; ".join(
+        f"{shown(name)} from {points[0][1]:.3g} at step {points[0][0]} to {points[-1][1]:.3g} at step {points[-1][0]}"
+        for name, points in curves.lines.items()
+    )
+    return Figure(
+        name=f"curve-{curves.name}",
+        title=f"{curves.label[:1].upper()}{curves.label[1:]}.",
+        caption="Each step's value is thin, the running mean of five steps thick." if _any_long(curves) else "By step of training.",
+        alt=f"{curves.label} over training: {told}.",
+        svg=svg.draw(on, height=2.6, name=curves.name),
+        table=_curve_table(curves),
+    )
+
+
+def _curve_table(curves: Curves) -> Table:
+    """Values at even steps, the first and the last among them."""
+    lines = {name: dict(points) for name, points in curves.lines.items()}
+    steps = sorted({step for points in lines.values() for step in points})
+    if len(steps) > _TABLE_STEPS:
+        steps = sorted({steps[round(index * (len(steps) - 1) / (_TABLE_STEPS - 1))] for index in range(_TABLE_STEPS)})
+    rows = tuple(
+        (Cell(str(step)), *(Cell(f"{points[step]:.4g}" if step in points else "–") for points in lines.values())) for step in steps
+    )
+    return Table(f"curve-{curves.name}-table", f"{curves.label} in numbers", ("step", *map(shown, lines)), rows, folded=_FOLD)
+
+
+def _any_long(curves: Curves) -> bool:
+    return any(len(points) >= _SMOOTHED_FROM for points in curves.lines.values())
+
+
+def _running_mean(values: Sequence[float]) -> list[float]:
+    windows: Callable[[int], Sequence[float]] = lambda at: values[max(0, at - 2) : at + 3]  # noqa: E731
+    return [sum(windows(at)) / len(windows(at)) for at in range(len(values))]
 
 
 def _colour(results: Results, name: str) -> str:
-    return _SERIES[series_number(results, name)]
+    return svg.SERIES[series_number(results, name)]
 
 
-def series_number(results: Results, name: str) -> int:
-    """Which of the page's colours a writer has: a method's own, so that it is the same in every report."""
-    if name in ORDER:
-        return ORDER.index(name)
-    others = [other for other in results.writers if other not in ORDER]
-    return len(ORDER) + others.index(name) % (len(_SERIES) - len(ORDER))
+def _short(name: str) -> str:
+    """A name that leaves room for the plot."""
+    told = shown(name)
+    return told if len(told) <= 18 else told[:17] + "…"
 
 
 def _arms(measure: Measure) -> list[list[float]] | None:
@@ -158,51 +272,10 @@ def _arms(measure: Measure) -> list[list[float]] | None:
     return [[max(0.0, measure.mean - measure.low)], [max(0.0, measure.high - measure.mean)]]
 
 
+def _told_interval(measure: Measure) -> str:
+    below = number(measure).below
+    return f" ({below})" if below else ""
+
+
 def _two(measure: Measure) -> str:
     return "unknown" if measure.mean is None else f"{measure.mean:.2f}"
-
-
-def _svg(draw: Callable[[Any], None], *, height: float, alt: str, name: str) -> Markup:
-    """Draw on a figure of its own, without pyplot and its global state, and turn the SVG into a part of the page."""
-    from matplotlib import rc_context
-    from matplotlib.figure import Figure
-
-    settings: dict[Any, Any] = {
-        "svg.fonttype": "none",
-        "svg.hashsalt": name,
-        "font.size": 10,
-        "text.color": _INK,
-        "axes.labelcolor": _INK,
-        "axes.edgecolor": _FAINT,
-        "xtick.color": _FAINT,
-        "ytick.color": _FAINT,
-        "xtick.labelcolor": _INK,
-        "ytick.labelcolor": _INK,
-        "axes.spines.top": False,
-        "axes.spines.right": False,
-        "axes.linewidth": 0.8,
-    }
-    with rc_context(settings):
-        figure = Figure(figsize=(_WIDTH, height), layout="constrained")
-        draw(figure.add_subplot())
-        file = io.BytesIO()
-        figure.savefig(file, format="svg", transparent=True, metadata={"Date": None, "Creator": None})
-    return Markup(_inline(file.getvalue().decode(), alt, name))
-
-
-def _inline(svg: str, alt: str, name: str) -> str:
-    body = svg[svg.index("<svg") :]
-    body = re.sub(r"<metadata>.*?</metadata>", "", body, flags=re.DOTALL)
-    box = re.search(r'viewBox="([^"]*)"', body)
-    head = f'<svg class="plot" role="img" viewBox="{box[1] if box else ""}" aria-labelledby="{name}-alt">'
-    # A function as replacement, since the alt text may hold backslashes.
-    body = re.sub(r"<svg[^>]*>", lambda _: f'{head}<title id="{name}-alt">{escape(alt)}</title>', body, count=1)
-    # Ids of several plots must not meet on one page.
-    body = re.sub(r'\bid="(?!\w+-alt)([^"]+)"', rf'id="{name}-\1"', body)
-    body = re.sub(r'(href="|url\()#', rf"\1#{name}-", body)
-    body = body.replace("xlink:href", "href")
-    body = re.sub(r"font-family: [^;]*;", "font-family: var(--sans);", body)
-    body = body.replace(_INK, "currentColor").replace(_FAINT, "var(--faint)")
-    for number, colour in enumerate(_SERIES):
-        body = body.replace(colour, f"var(--s{number})")
-    return body.replace('<style type="text/css">*{stroke-linejoin: round; stroke-linecap: butt}</style>', "")
