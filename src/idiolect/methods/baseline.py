@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict
 
 from idiolect.methods.run import open_run
 from idiolect.service.connect import renderer_name
-from idiolect.service.writer import Writer
+from idiolect.service.writer import TEMPERATURE, Writer
 from idiolect.settings import Settings, pocket_model, renderer_of
 from idiolect.tasks import load_task
 from idiolect.workspace import Workspace
@@ -21,7 +21,7 @@ class BaselineConfig(BaseModel):
     """The base model without any word about the person."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
-    temperature: float = 0.7
+    temperature: float = TEMPERATURE
     """Sampling temperature of the drafts."""
 
 

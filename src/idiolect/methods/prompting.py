@@ -20,7 +20,7 @@ from idiolect.prompts import render
 from idiolect.service.connect import Connection, Model, renderer_name
 from idiolect.service.datums import prompt_tokens
 from idiolect.service.sampling import complete, derive_seed
-from idiolect.service.writer import Writer
+from idiolect.service.writer import TEMPERATURE, Writer
 from idiolect.settings import Settings
 from idiolect.tasks import load_task
 from idiolect.workspace import Workspace, read_text, write_atomic
@@ -43,7 +43,7 @@ class PromptingConfig(BaseModel):
     """Texts that the few-shot writer shows."""
     described: bool = False
     """Whether the few-shot writer is given the style description as well."""
-    temperature: float = Field(default=0.7, ge=0)
+    temperature: float = Field(default=TEMPERATURE, ge=0)
     """Sampling temperature of the drafts."""
 
 

@@ -24,7 +24,7 @@ from idiolect.errors import InputError, ServiceError
 from idiolect.methods.baseline import plain_writer
 from idiolect.methods.run import Run, open_run
 from idiolect.service.connect import Connection, service_errors
-from idiolect.service.writer import Writer
+from idiolect.service.writer import TEMPERATURE, Writer
 from idiolect.settings import Settings, pocket_model
 from idiolect.workspace import Workspace, read_json, read_json_lines, write_json, write_json_lines
 
@@ -56,7 +56,7 @@ class SftConfig(BaseModel):
     """Tokens of a request and its text; longer ones are cut."""
     save_every: int = Field(default=20, ge=1)
     """Steps between checkpoints; a killed run goes on from the last one."""
-    temperature: float = Field(default=0.7, ge=0)
+    temperature: float = Field(default=TEMPERATURE, ge=0)
     """Sampling temperature of the drafts."""
 
 

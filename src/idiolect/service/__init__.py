@@ -4,9 +4,10 @@ from idiolect.service.connect import Connection, Model, renderer_name
 from idiolect.service.endpoint import Endpoint, endpoint_drafts
 from idiolect.service.sampling import Completion, Draft, complete, derive_seed, draft
 from idiolect.service.scores import text_logprobs
-from idiolect.service.writer import Writer
+from idiolect.service.writer import TEMPERATURE, Writer
 
 __all__ = [
+    "TEMPERATURE",
     "Completion",
     "Connection",
     "Draft",

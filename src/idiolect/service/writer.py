@@ -9,7 +9,10 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from idiolect.errors import InputError
 from idiolect.workspace import read_json, write_json
 
-__all__ = ["Writer"]
+__all__ = ["TEMPERATURE", "Writer"]
+
+TEMPERATURE = 0.3
+"""Sampling temperature of drafts unless a method is told another; chosen on development authors (docs/LOG.md)."""
 
 
 class Writer(BaseModel):
@@ -28,7 +31,7 @@ class Writer(BaseModel):
     examples: tuple[tuple[str, str], ...] = ()
     """(request, text) pairs shown as earlier turns, oldest first."""
     max_tokens: int = 256
-    temperature: float = 0.7
+    temperature: float = TEMPERATURE
 
     def messages(self, request: str) -> list[dict[str, str]]:
         """The conversation that asks for one draft: system prompt, examples as turns, the request."""
