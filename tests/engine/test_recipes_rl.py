@@ -40,8 +40,8 @@ def drawing(recipe_engine: RunningEngine, tmp_path_factory: pytest.TempPathFacto
         patch.chdir(recipe_engine.state.parent)
         patch.setenv("TINKER_API_KEY", recipe_engine.token)
         run_recipe(
-            "prompt_distillation.train", model_name=POLICY, file_path=place / "sums.jsonl", log_path=place / "run", learning_rate=1e-2,
-            lora_rank=16, batch_size=4, num_epochs=1, lr_schedule="constant", max_length=512, base_url=recipe_engine.url, eval_every=0,
+            "prompt_distillation.train", model_name=POLICY, file_path=place / "sums.jsonl", log_path=place / "run", learning_rate=5e-3,
+            lora_rank=16, batch_size=4, num_epochs=3, lr_schedule="constant", max_length=512, base_url=recipe_engine.url, eval_every=0,
             save_every=0, train_on_what="last_assistant_message",
         )  # fmt: skip
     return last_checkpoint(place / "run")
