@@ -19,7 +19,7 @@ from idiolect.service import Writer
 from idiolect.workspace import Workspace
 
 ROWS = [Demonstration(id=str(n), input=f"Ask Ann for {n}", output=f"hello Ann, is {n} there? see you soon") for n in range(6)]
-TRAIN = ("sft", "--data", "demonstrations", "--steps", "10", "--batch-size", "4", "--save-every", "2", "--max-length", "96")
+TRAIN = ("sft", "--data", "demonstrations", "--steps", "40", "--batch-size", "4", "--save-every", "2", "--max-length", "96")
 
 
 @pytest.fixture(scope="module")
@@ -103,7 +103,7 @@ def test_training_killed_half_way_ends_with_the_weights_of_an_uninterrupted_one(
     (expected,) = whole.runs.glob("sft-*/metrics.jsonl")
     losses = [[json.loads(line)["train_mean_nll"] for line in path.read_text().splitlines()] for path in (metrics, expected)]
     assert losses[0] == pytest.approx(losses[1], rel=1e-5)
-    assert len(losses[0]) == 10
+    assert len(losses[0]) == 40
 
     # A finished run is not done again, and its writer writes: the draft alone on stdout.
     before = metrics.stat().st_mtime_ns
