@@ -181,11 +181,10 @@ def _cost(results: Results, name: str, runs: Sequence[_Kept]) -> list[str]:
     if run is not None:
         steps = run.config.get("steps")
         return [f"needs a training{f' of {steps} steps' if steps else ''} and its own checkpoint"]
-    if about.get("examples") or about.get("system_prompt"):
-        words = len(str(about.get("system_prompt") or "").split()) + sum(
-            len(" ".join(map(str, one)).split()) for one in about.get("examples") or ()
-        )
-        return [f"sends {words} more words with every request"]
+    words, examples = len(str(about.get("system_prompt") or "").split()), about.get("examples") or 0
+    if words or examples:
+        sent = [*([f"a prompt of {words} words"] if words else []), *([f"{examples} examples"] if examples else [])]
+        return [f"sends {' and '.join(sent)} with every request"]
     return ["it costs more than the model as it is"]
 
 
@@ -250,7 +249,7 @@ def _limits(results: Results, order: Sequence[str]) -> Section:
     ]
     if shows:
         told.append(
-            f"This sample would miss, one time in five, a true difference in style of less than {max(shows):.2f} for the most varied writer."
+            f"This sample would miss, one time in five, a true difference in style below {max(shows):.2f} for the most varied writer."
         )
     if results.judge == "truth":
         told.append(
