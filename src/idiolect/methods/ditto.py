@@ -13,6 +13,7 @@ import json
 import random
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -24,6 +25,7 @@ from idiolect.methods.dpo import DpoLoss, Preference, Text, dpo_step, text_of
 from idiolect.methods.replay import Draft, Mix, ReplayBuffer
 from idiolect.methods.run import Run, open_run
 from idiolect.methods.sft import usual_learning_rate
+from idiolect.methods.tracking import Tracker, Tracking, tracked
 from idiolect.service.connect import Connection, Model, service_errors
 from idiolect.service.sampling import complete, derive_seed
 from idiolect.service.scores import text_logprobs
@@ -92,10 +94,11 @@ async def ditto(
     config: DittoConfig | None = None,
     *,
     again: bool = False,
+    tracking: Tracking | None = None,
     on_progress: Callable[[int, int], None] | None = None,
 ) -> Writer:
     """Train an adapter. A killed run goes on from its last round to the same weights."""
-    config = config or DittoConfig()
+    config = settings.filled("ditto", config or DittoConfig())
     rows = [(row.input, row.output) for row in demonstrations if row.input and row.output][: config.demonstrations]
     if not rows:
         raise InputError("there are no demonstrations", where=str(workspace.demonstrations), hint="Run `idiolect import` first")
@@ -106,8 +109,8 @@ async def ditto(
     }, again=again)  # fmt: skip
     if run.finished:
         return run.writer()
-    trainer = _Trainer(connection, run, plain, config, rows, settings.seed)
-    with service_errors(connection.base_url):
+    with tracked(run, tracking) as tracker, service_errors(connection.base_url):
+        trainer = _Trainer(connection, run, plain, config, rows, settings.seed, tracker)
         client = await trainer.start()
         for number in range(trainer.round, config.rounds):
             if on_progress:
@@ -130,6 +133,7 @@ class _Trainer:
     config: DittoConfig
     rows: list[tuple[str, str]]
     seed: int
+    tracker: Tracker
     round: int = 0
     """The round to go on with."""
 
@@ -185,7 +189,9 @@ class _Trainer:
             rng = random.Random(f"{self.seed} comparisons {step}")
             chosen = self.buffer.comparisons(number, self.config.batch_size, self.config.mix, rng)
             pairs = [Preference(known[one] if isinstance(one, int) else self._text(one), self._text(other)) for one, other in chosen]
-            self.run.log(phase="dpo", round=number, step=step, **await dpo_step(client, pairs, loss, self.rate))
+            figures = await dpo_step(client, pairs, loss, self.rate)
+            self.run.log(phase="dpo", round=number, step=step, **figures)
+            self.tracker.log(step, **figures)
         state = (await client.save_state(f"round-{number + 1}")).path
         append_json_line(self._checkpoints, {"round": number + 1, "state": state})
 
@@ -227,7 +233,7 @@ class _Trainer:
         return self.texts[key]
 
     @property
-    def _checkpoints(self):
+    def _checkpoints(self) -> Path:
         return self.run.folder / "checkpoints.jsonl"
 
 
