@@ -21,15 +21,19 @@ __all__ = ["RowsBuilder", "RowsDataset"]
 
 
 class RowsDataset(SupervisedDataset):
-    """Batches of datums in an order that depends on the seed and the epoch only. The last batch of an epoch may be smaller."""
+    """Batches of datums in an order that depends on the seed and the epoch only. The last batch of an epoch may be smaller.
 
-    def __init__(self, datums: list[tinker.Datum], batch_size: int, seed: int) -> None:
-        self.datums, self.batch_size, self.seed = datums, batch_size, seed
+    Each ``together`` datums that follow each other stay so, in one batch where its size is a multiple of it.
+    """
+
+    def __init__(self, datums: list[tinker.Datum], batch_size: int, seed: int, together: int = 1) -> None:
+        self.datums, self.batch_size, self.seed, self.together = datums, batch_size, seed, together
         self.order = list(range(len(datums)))
 
     def set_epoch(self, seed: int = 0) -> None:
-        self.order = list(range(len(self.datums)))
-        random.Random(f"{self.seed} {seed}").shuffle(self.order)
+        starts = list(range(0, len(self.datums), self.together))
+        random.Random(f"{self.seed} {seed}").shuffle(starts)
+        self.order = [row for start in starts for row in range(start, min(start + self.together, len(self.datums)))]
 
     def get_batch(self, index: int) -> list[tinker.Datum]:
         return [self.datums[row] for row in self.order[index * self.batch_size : (index + 1) * self.batch_size]]
@@ -48,6 +52,7 @@ class RowsBuilder(SupervisedDatasetBuilder):
     batch_size: int
     max_length: int
     seed: int
+    together: int = 1
 
     def __call__(self) -> tuple[SupervisedDataset, SupervisedDataset | None]:
         renderer = get_renderer(self.renderer_name, get_tokenizer(self.model_name))
@@ -55,4 +60,4 @@ class RowsBuilder(SupervisedDatasetBuilder):
             training_datum(renderer, [{"role": "user", "content": given}, {"role": "assistant", "content": written}], self.max_length)
             for given, written in read_json_lines(Path(self.path))
         ]
-        return RowsDataset(datums, self.batch_size, self.seed), None
+        return RowsDataset(datums, self.batch_size, self.seed, self.together), None
