@@ -95,7 +95,7 @@ def _marks(text: str, known: _Known, rng: random.Random) -> str:
     changes: list[Callable[[str], str]] = [
         lambda body: body.replace("!", "."),
         lambda body: re.sub(r"\.(?=\s|$)", "!", body, count=rng.randint(1, 3)),
-        lambda body: re.sub(r"\s[—–-]\s(?=\w)", ", ", body),
+        lambda body: re.sub(r"(?<=\S) [—–-] (?=\w)", ", ", body),
         lambda body: body.replace(", ", " — ", 1),
     ]
     parts.body = rng.choice(changes)(parts.body)
