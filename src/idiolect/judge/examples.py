@@ -106,6 +106,38 @@ def own_pairs(rows: Sequence[Demonstration], drafts: Mapping[str, Sequence[str]]
     return pairs
 
 
+@dataclass(frozen=True)
+class CheckPairs:
+    """What a judge is checked with."""
+
+    labelled: list[LabelledPair]
+    padded: list[Pair]
+    """Texts with idle sentences added, and without."""
+    own_drafts: list[tuple[Pair, float]]
+    """The plain policy's draft and another hand's, with the score that the first deserves; only where the truth is known."""
+
+
+def check_pairs(
+    rows: Sequence[Demonstration], known: Sequence[Demonstration], drafts: Mapping[str, Sequence[str]], author: Author | None, *, seed: int
+) -> CheckPairs:
+    """Pairs of texts that the judge did not learn from. ``known`` are those that it did, whose set phrases count as the person's.
+
+    Of a simulated author also another person's e-mail for each request, and by the traits of that e-mail and the policy's draft
+    whether the judge prefers its own kind.
+    """
+    labelled = [*draft_pairs(rows, drafts), *spoilt_pairs(rows, 3, seed, habits=common([row.output for row in known]))]
+    padded = [Pair(row.input, padded_text(row.output, seed), row.output) for row in rows]
+    own: list[tuple[Pair, float]] = []
+    if author:
+        split = author_split(author)
+        labelled += simulated_pairs(split, [author], len(rows), seed)
+        for row in rows:
+            stranger = sample_author(split, derive_seed("stranger", seed, row.input))
+            situation = sample_situation(split, f"stranger {seed} {row.input}")
+            own += []
+    return CheckPairs(labelled, padded, own)
+
+
 def conversations(pairs: Iterable[LabelledPair], rubric: Rubric, *, reasons: float, seed: int) -> list[list[str]]:
     """(question, answer) rows of every pair in both orders, one after the other, so that A and B are right equally often.
 

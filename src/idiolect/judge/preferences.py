@@ -62,6 +62,7 @@ def preferences(source: str, *, skip: int = 0) -> Iterator[Preference]:
 
 def _stream(source: str, skip: int) -> Iterable[dict[str, Any]]:
     import datasets
+    from datasets.exceptions import DatasetsError
 
     path = Path(source).expanduser()
     try:
@@ -72,7 +73,7 @@ def _stream(source: str, skip: int) -> Iterable[dict[str, Any]]:
         else:
             data = datasets.load_dataset(source, split="train", streaming=True)
         yield from data.skip(skip)
-    except (OSError, ValueError, datasets.exceptions.DatasetsError) as error:
+    except (OSError, ValueError, DatasetsError) as error:
         told = (str(error).strip().splitlines() or [type(error).__name__])[0]
         raise InputError(f"could not be read: {told}", where=source, hint="Check the name and the network, or name a file") from error
 
