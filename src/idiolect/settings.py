@@ -62,7 +62,16 @@ METHOD_PRESETS: dict[Preset, dict[str, dict[str, Any]]] = {
     "handout": {
         "synthesis": {"per_topic": 10},
         "sft": {"data": "synthetic"},
-        "reward_model": {},
+        "reward_model": {
+            "data": "preferences",
+            "base_model": "Qwen/Qwen3-30B-A3B-Instruct-2507",
+            "learning_rate": 1e-4,
+            "batch_size": 512,
+            "rows": 198_736,
+            "steps": 777,
+            "max_length": 32_768,
+            "save_every": 50,
+        },
         "rlaif": {},
         "ditto": {},
     },

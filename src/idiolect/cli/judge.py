@@ -31,8 +31,6 @@ from idiolect.settings import Settings
 from idiolect.workspace import Workspace, write_atomic, write_json
 
 if TYPE_CHECKING:
-    from idiolect.evaluation.judge_check import JudgeCheck
-    from idiolect.evaluation.statistics import Measure
     from idiolect.judge import Judge
     from idiolect.service import Connection
 
@@ -64,23 +62,36 @@ def propose(workspace: Folder = Path(), again: Again = False, as_json: AsJson = 
 
 @judge.command()
 @with_config(RewardModelConfig, Tracking)
-def train(
-    config: RewardModelConfig, tracking: Tracking, workspace: Folder = Path(), again: Again = False, as_json: AsJson = False
-) -> None:
+def train(config: RewardModelConfig, tracking: Tracking, workspace: Folder = Path(), again: Again = False, as_json: AsJson = False) -> None:
     """Train the judge on pairs of which the better one is known."""
     run_train(*open_workspace(workspace), config, tracking, again=again, as_json=as_json)
 
 
 def run_train(
-    place: Workspace, settings: Settings, config: RewardModelConfig, tracking: Tracking, *, again: bool = False, as_json: bool = False
+    place: Workspace,
+    settings: Settings,
+    config: RewardModelConfig,
+    tracking: Tracking,
+    *,
+    again: bool = False,
+    as_json: bool = False,
+    dry_run: bool = False,
 ) -> None:
     """What the verb and the script ``train_rubric_rm`` do in an open workspace."""
     config = settings.filled("reward_model", config)
-    plain = judge_model(place, settings, config.base_model)
+    plain = judge_model(place, settings, config)
+    if dry_run:
+        told = f"{config.steps * config.batch_size:,} texts of at most {config.max_length:,} tokens, both orders counted"
+        print(f"Would train {plain.base_model} in {config.steps} steps on {told}")
+        return
     with bars() as progress, connected(settings, place, [settings.policy, plain.base_model]) as connection:
         made = connection.run(_trained(connection, place, settings, config, tracking, again, progress))
     remind(tracking)
-    report(as_json, {"judge": made.model_dump(mode="json")}, f"The judge is {made.adapter}. It lies in {place.runs}\nNext: idiolect judge check")
+    report(
+        as_json,
+        {"judge": made.model_dump(mode="json")},
+        f"The judge is {made.adapter}. It lies in {place.runs}\nNext: idiolect judge check",
+    )
 
 
 async def _trained(
@@ -116,33 +127,45 @@ def check(
 
 
 def _checked(
-    connection: Connection, place: Workspace, settings: Settings, chosen: Judge, further: list[Any], requests: int, votes: int, told: Progress
+    connection: Connection,
+    place: Workspace,
+    settings: Settings,
+    chosen: Judge,
+    further: list[Any],
+    requests: int,
+    votes: int,
+    told: Progress,
 ) -> dict[str, Any]:
     """The judge's figures on texts that it did not learn from where there are any, else on those that it did."""
     from idiolect.evaluation.judge_check import check_judge
-    from idiolect.judge import ModelJudge
-    from idiolect.judge.examples import check_pairs
+    from idiolect.evaluation.judges import truth_judge
+    from idiolect.judge import ModelJudge, Pair
+    from idiolect.judge.examples import draft_pairs, padded_pairs, simulated_pairs, spoilt_pairs, strangers
+    from idiolect.judge.seen import common
+    from idiolect.world import Author
 
     known = [row for row in demonstrations_of(place) if row.output.strip()]
     heldout = [row for row in load_demonstrations(place.heldout) if row.output.strip() and row.input.strip()]
     rows = (heldout or [row for row in known if row.input.strip()])[:requests]
-    drafts = connection.run(plain_drafts(connection, place, settings, [row.input for row in rows], 1, told))
-    given = check_pairs(rows, known, drafts, _author(place), seed=settings.seed)
-    asked = ModelJudge.of(connection, chosen, votes=votes)
-    told("Asking the judge", 0, 1)
-    found: JudgeCheck = check_judge(asked, [*given.labelled, *further], padded=given.padded, own_drafts=given.own_drafts, seed=settings.seed)
-    told("Asking the judge", 1, 1)
-    rubric = rubric_of(place, settings)
+    author = Author.load(place.truth) if place.truth.is_file() else None
+    others = strangers(author, len(rows), settings.seed) if author else []
+    asked = [*(row.input for row in rows), *(request for request, _ in others)]
+    drafts = connection.run(plain_drafts(connection, place, settings, asked, 1, told))
+    habits = common([row.output for row in known])
+    labelled = [*draft_pairs(rows, drafts), *spoilt_pairs(rows, 3, settings.seed + 1, habits=habits)]
+    own = [Pair(request, drafts[request][0], text) for request, text in others]
+    if author:
+        labelled += simulated_pairs([author], len(rows), settings.seed)
+    deserved = truth_judge(author).prefers_first(own) if author else []
+    model = ModelJudge.of(connection, chosen, votes=votes)
+    found = check_judge(
+        model, [*labelled, *further], padded=padded_pairs(rows, settings.seed),
+        own_drafts=[(pair, worth) for pair, worth in zip(own, deserved, strict=True) if worth is not None], seed=settings.seed,
+    )  # fmt: skip
     return {
-        "texts": len(rows), "heldout": bool(heldout), "adapter": chosen.adapter, "votes": votes, "unparsed": asked.unparsed,
-        "rubric_edited_since": rubric != chosen.rubric, **found.model_dump(mode="json"),
+        "texts": len(rows), "heldout": bool(heldout), "adapter": chosen.adapter, "votes": votes, "unparsed": model.unparsed,
+        "rubric_edited_since": rubric_of(place, settings) != chosen.rubric, **found.model_dump(mode="json"),
     }  # fmt: skip
-
-
-def _author(place: Workspace) -> Any:
-    from idiolect.world import Author
-
-    return Author.load(place.truth) if place.truth.is_file() else None
 
 
 def _print(found: dict[str, Any], path: Path) -> None:
@@ -176,7 +199,9 @@ def _shown(measure: dict[str, float | None]) -> str:
 
 @judge.command()
 def compare(
-    writers: Annotated[list[str] | None, typer.Argument(help="Writers as in `idiolect compare`.", show_default="all of the workspace's")] = None,
+    writers: Annotated[
+        list[str] | None, typer.Argument(help="Writers as in `idiolect compare`.", show_default="all of the workspace's")
+    ] = None,
     workspace: Folder = Path(),
     requests: Annotated[int | None, typer.Option(min=1, help="Take only the first so many held-out requests.", show_default="all")] = None,
     untrained: Untrained = False,
@@ -197,14 +222,19 @@ def compare(
     model = judge_model(place, settings) if untrained else load_judge(place)
     asked = [row.input for row in load_demonstrations(place.heldout) if row.input.strip()][:requests]
     if not asked or len(chosen.writers) < 2:
-        raise InputError("two writers and a held-out request are needed", where=str(place.root), hint="Run `idiolect prompt` or `idiolect sft`")
+        raise InputError(
+            "two writers and a held-out request are needed", where=str(place.root), hint="Run `idiolect prompt` or `idiolect sft`"
+        )
     with bars() as progress, connected(settings, place, [*chosen.models, model.base_model], chosen.states) as connection:
         work = {
             name: write_drafts(place, connection, writer, asked, seed=settings.seed, on_progress=stage(progress, f"Drafts of {name}"))
             for name, writer in chosen.writers.items()
         }
         drafted = connection.run(together(work))
-        texts = {name: [(request, one.text if one else "") for request, one in zip(asked, made.drafts, strict=True)] for name, made in drafted.items()}
+        texts = {
+            name: [(request, one.text if one else "") for request, one in zip(asked, made.drafts, strict=True)]
+            for name, made in drafted.items()
+        }
         order = rank(win_table(ModelJudge.of(connection, model, votes=votes), texts), seed=settings.seed)
     rows = [one.model_dump(mode="json") for one in order]
     if as_json:
@@ -212,4 +242,6 @@ def compare(
         return
     for one in rows:
         places = f"{one['best_rank']} to {one['worst_rank']}"
-        Console().print(f"{one['rank']}. {one['writer']}: {_shown(one['chance'])} against an average one of these; rank {places}", highlight=False)
+        Console().print(
+            f"{one['rank']}. {one['writer']}: {_shown(one['chance'])} against an average one of these; rank {places}", highlight=False
+        )

@@ -68,9 +68,7 @@ def check_judge(
     groups = {source: [place for place, one in enumerate(pairs) if one.source == source] for source in sources}
     if len(groups) > 1:
         groups["all"] = list(range(len(pairs)))
-    own = [
-        verdict.win - deserved if verdict else None for verdict, (_, deserved) in zip(rest[len(padded) :], own_drafts, strict=True)
-    ]
+    own = [verdict.win - deserved if verdict else None for verdict, (_, deserved) in zip(rest[len(padded) :], own_drafts, strict=True)]
     return JudgeCheck(
         judge=judge.name,
         by_source={

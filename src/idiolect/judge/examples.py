@@ -14,14 +14,25 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from idiolect.corpus import Demonstration
 from idiolect.errors import InputError
 from idiolect.judge.pairs import Pair
-from idiolect.judge.perturb import FACTS, perturb
+from idiolect.judge.perturb import FACTS, padded, perturb
 from idiolect.judge.prometheus import Letter, answer, judge_messages
 from idiolect.judge.rubric import Rubric
 from idiolect.judge.seen import common, differing
 from idiolect.workspace import read_json_lines
 from idiolect.world import Author, realise, sample_author, sample_situation
+from idiolect.world.vocabulary import split_of
 
-__all__ = ["LabelledPair", "conversations", "draft_pairs", "labelled_pairs", "own_pairs", "simulated_pairs", "spoilt_pairs"]
+__all__ = [
+    "LabelledPair",
+    "conversations",
+    "draft_pairs",
+    "labelled_pairs",
+    "own_pairs",
+    "padded_pairs",
+    "simulated_pairs",
+    "spoilt_pairs",
+    "strangers",
+]
 
 
 class LabelledPair(BaseModel):
@@ -85,10 +96,11 @@ def spoilt_pairs(rows: Sequence[Demonstration], each: int, seed: int, *, habits:
     return found
 
 
-def simulated_pairs(split: str, authors: Sequence[Author], each: int, seed: int) -> list[LabelledPair]:
-    """Pairs from the simulated world: the author's realisation of a situation against another person's of the same."""
+def simulated_pairs(authors: Sequence[Author], each: int, seed: int) -> list[LabelledPair]:
+    """Pairs from the simulated world: an author's realisation of a situation against that of another person of the same split."""
     found = []
     for author in authors:
+        split = _split(author)
         for number in range(each):
             situation = sample_situation(split, f"judge {seed} {author.name} {number}")
             other = sample_author(split, int(random.Random(f"{seed} {author.name} {number}").getrandbits(31)))
@@ -106,36 +118,26 @@ def own_pairs(rows: Sequence[Demonstration], drafts: Mapping[str, Sequence[str]]
     return pairs
 
 
-@dataclass(frozen=True)
-class CheckPairs:
-    """What a judge is checked with."""
-
-    labelled: list[LabelledPair]
-    padded: list[Pair]
-    """Texts with idle sentences added, and without."""
-    own_drafts: list[tuple[Pair, float]]
-    """The plain policy's draft and another hand's, with the score that the first deserves; only where the truth is known."""
+def padded_pairs(rows: Sequence[Demonstration], seed: int) -> list[Pair]:
+    """Each text with idle sentences added, against itself."""
+    return [
+        Pair(row.input, padded(row.output, random.Random(f"padded {seed} {row.input}")), row.output) for row in rows if row.output.strip()
+    ]
 
 
-def check_pairs(
-    rows: Sequence[Demonstration], known: Sequence[Demonstration], drafts: Mapping[str, Sequence[str]], author: Author | None, *, seed: int
-) -> CheckPairs:
-    """Pairs of texts that the judge did not learn from. ``known`` are those that it did, whose set phrases count as the person's.
+def strangers(author: Author, count: int, seed: int) -> list[tuple[str, str]]:
+    """(request, text) of other simulated people of the author's split: a hand that is neither the author's nor a model's."""
+    split = _split(author)
+    found = []
+    for number in range(count):
+        situation = sample_situation(split, f"stranger {seed} {author.name} {number}")
+        other = sample_author(split, random.Random(f"stranger {seed} {author.name} {number}").getrandbits(31))
+        found.append((situation.request, realise(situation, other, seed)))
+    return found
 
-    Of a simulated author also another person's e-mail for each request, and by the traits of that e-mail and the policy's draft
-    whether the judge prefers its own kind.
-    """
-    labelled = [*draft_pairs(rows, drafts), *spoilt_pairs(rows, 3, seed, habits=common([row.output for row in known]))]
-    padded = [Pair(row.input, padded_text(row.output, seed), row.output) for row in rows]
-    own: list[tuple[Pair, float]] = []
-    if author:
-        split = author_split(author)
-        labelled += simulated_pairs(split, [author], len(rows), seed)
-        for row in rows:
-            stranger = sample_author(split, derive_seed("stranger", seed, row.input))
-            situation = sample_situation(split, f"stranger {seed} {row.input}")
-            own += []
-    return CheckPairs(labelled, padded, own)
+
+def _split(author: Author) -> str:
+    return split_of(repr(sorted(author.traits.items())))
 
 
 def conversations(pairs: Iterable[LabelledPair], rubric: Rubric, *, reasons: float, seed: int) -> list[list[str]]:

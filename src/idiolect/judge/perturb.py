@@ -14,7 +14,7 @@ from idiolect.corpus import Fact
 from idiolect.judge.seen import parted, sentences
 from idiolect.tasks import request_facts
 
-__all__ = ["FACTS", "Perturbed", "perturb"]
+__all__ = ["FACTS", "Perturbed", "padded", "perturb"]
 
 FACTS = "facts"
 """The feature that a lost or an invented fact concerns, beside those of ``seen.FEATURES``."""
@@ -144,11 +144,16 @@ def _layout(text: str, known: _Known, rng: random.Random) -> str:
     return parts.joined()
 
 
-def _length(text: str, known: _Known, rng: random.Random) -> str:
+def padded(text: str, rng: random.Random) -> str:
+    """The text with one or two sentences more that say nothing."""
     parts = parted(text)
     padding = rng.sample(_PADDING, rng.randint(1, 2))
     parts.body = " ".join([padding[0], parts.body, *padding[1:]])
     return parts.joined()
+
+
+def _length(text: str, known: _Known, rng: random.Random) -> str:
+    return padded(text, rng)
 
 
 def _lost(text: str, known: _Known, rng: random.Random) -> str:

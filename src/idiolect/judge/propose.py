@@ -22,7 +22,12 @@ _FAILURES = (
     "A placeholder is left open, or the text speaks about itself.",
     "The text ends in the middle.",
 )
-_LAYOUT = {"bullets": "Points as a list.", "blocks": "Sentences apart, with empty lines.", "lines": "One sentence a line.", "one": "One paragraph."}
+_LAYOUT = {
+    "bullets": "Points as a list.",
+    "blocks": "Sentences apart, with empty lines.",
+    "lines": "One sentence a line.",
+    "one": "One paragraph.",
+}
 _GREETINGS = ("Dear Sir or Madam,", "Hey there!")
 _ENDINGS = ("Sincerely yours,", "Cheers,")
 _MOST = 3
@@ -76,7 +81,8 @@ def _marks(seen: Sequence[Any]) -> str:
 def _wording(seen: Sequence[Any]) -> str:
     half = len(seen) / 2
     short, lower = sum(one[0] for one in seen) > half, sum(one[1] for one in seen) > half
-    return f"{'Contractions.' if short else 'No contractions.'} {'All in lower case.' if lower else 'Usual capitals.'} The person's set phrases."
+    told = ["Contractions." if short else "No contractions.", "All in lower case." if lower else "Usual capitals."]
+    return " ".join([*told, "The person's set phrases."])
 
 
 def _length(words: Sequence[int]) -> str:

@@ -23,6 +23,7 @@ from idiolect.methods.run import newest, open_run
 from idiolect.methods.tracking import Tracking
 from idiolect.methods.training import Fitting, fit, usual_learning_rate
 from idiolect.service.connect import Connection, renderer_name
+from idiolect.service.datums import prompt_tokens
 from idiolect.service.sampling import complete, derive_seed
 from idiolect.service.writer import Writer
 from idiolect.settings import Settings, model_named, renderer_of
@@ -46,6 +47,8 @@ class RewardModelConfig(BaseModel):
     """What is learnt from: pairs of the person's own mail, the Preference Collection, or both."""
     base_model: str | None = None
     """The model that becomes the judge; by default the policy."""
+    renderer: str | None = None
+    """The cookbook renderer of that model."""
     drafts: int = Field(default=3, ge=0)
     """Drafts of the plain policy that each own text is held against."""
     spoilt: int = Field(default=16, ge=0)
@@ -87,8 +90,8 @@ async def reward_model(
 ) -> Judge:
     """Train the workspace's judge, and save it as ``judge.json`` in its run. A killed run goes on from its last checkpoint."""
     config = settings.filled("reward_model", config or RewardModelConfig())
-    plain = judge_model(workspace, settings, config.base_model)
-    rows = await _rows(connection, workspace, settings, demonstrations, config, plain.rubric, progress)
+    plain = judge_model(workspace, settings, config)
+    rows = await _rows(connection, workspace, settings, demonstrations, config, plain, progress)
     run = open_run(workspace, _METHOD, {
         **config.model_dump(mode="json"), "seed": settings.seed, "base_model": plain.base_model, "renderer": plain.renderer,
         "rubric": plain.rubric.text, "rows_trained": len(rows),
@@ -122,7 +125,7 @@ async def _rows(
     settings: Settings,
     demonstrations: Sequence[Demonstration],
     config: RewardModelConfig,
-    rubric: Rubric,
+    plain: Judge,
     progress: OnStage | None,
 ) -> list[list[str]]:
     """(question, answer) rows, two and two the orders of one pair."""
@@ -132,14 +135,32 @@ async def _rows(
         drafts = await plain_drafts(connection, workspace, settings, [row.input for row in own], config.drafts, progress)
         pairs = own_pairs(own, drafts, spoilt=config.spoilt, seed=settings.seed)
         pairs += labelled_pairs(workspace.root / config.labels) if config.labels else []
-        rows += conversations(pairs, rubric, reasons=config.reasons, seed=settings.seed)
+        rows += conversations(pairs, plain.rubric, reasons=config.reasons, seed=settings.seed)
     if config.data != "own":
         store = workspace.root / "judge" / f"preferences-{derive_seed(config.preferences):08x}.jsonl"
         told = (lambda done, total: progress("Reading preferences", done, total)) if progress else None
         rows += preference_rows(config.preferences, config.rows, store, on_progress=told)
     if not rows:
         raise InputError("there are no pairs to learn from", where=f"data = {config.data}", hint="Run `idiolect import` first")
-    return rows
+    kept = _short_enough(connection, plain, rows, config.max_length)
+    if not kept:
+        hint = "Raise max_length, or shorten rubric.md"
+        raise InputError(f"no pair fits into {config.max_length} tokens", where="max_length", hint=hint)
+    return kept
+
+
+def _short_enough(connection: Connection, plain: Judge, rows: list[list[str]], most: int) -> list[list[str]]:
+    """The rows of pairs that fit with both orders; cut at their end they would lose their verdict."""
+    renderer = connection.renderer(plain)
+    kept = []
+    for start in range(0, len(rows), 2):
+        orders = rows[start : start + 2]
+        sizes = [
+            prompt_tokens(renderer, [{"role": "user", "content": question}]) + len(renderer.tokenizer.encode(told)) + 2
+            for question, told in orders
+        ]
+        kept += orders if max(sizes) <= most else []
+    return kept
 
 
 async def plain_drafts(
@@ -157,10 +178,11 @@ async def plain_drafts(
     return {request: [draft.text for draft in drafts] for request, drafts in zip(requests, drafts_P_G, strict=True)}
 
 
-def judge_model(workspace: Workspace, settings: Settings, base_model: str | None = None) -> Judge:
+def judge_model(workspace: Workspace, settings: Settings, config: RewardModelConfig | None = None) -> Judge:
     """The judge before any training: a model, by default the policy, and the workspace's rubric."""
-    model = model_named(base_model) if base_model else settings.policy
-    named = settings.renderer if model == settings.policy else renderer_of(model)
+    config = settings.filled("reward_model", config or RewardModelConfig())
+    model = model_named(config.base_model) if config.base_model else settings.policy
+    named = config.renderer or (settings.renderer if model == settings.policy else renderer_of(model))
     return Judge(base_model=model, renderer=renderer_name(model, named), rubric=rubric_of(workspace, settings))
 
 
