@@ -1,0 +1,1 @@
+"""Judges of pairs of drafts."""
