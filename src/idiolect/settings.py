@@ -6,6 +6,7 @@ Knows names of models and where the packaged one lies. Knows nothing of a runnin
 from __future__ import annotations
 
 import difflib
+import io
 import os
 import tomllib
 from pathlib import Path
@@ -18,7 +19,18 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 from idiolect.errors import InputError
 from idiolect.workspace import read_text, write_atomic
 
-__all__ = ["PRESETS", "Models", "Preset", "Prices", "ServiceSettings", "Settings", "model_named", "pocket_model", "renderer_of"]
+__all__ = [
+    "PRESETS",
+    "Models",
+    "Preset",
+    "Prices",
+    "ServiceSettings",
+    "Settings",
+    "load_env_files",
+    "model_named",
+    "pocket_model",
+    "renderer_of",
+]
 
 Preset = Literal["pocket", "handout", "local"]
 
@@ -158,6 +170,20 @@ class Settings(BaseSettings):
         if self.model.teacher_renderer:
             return self.model.teacher_renderer
         return self.renderer if self.teacher == self.policy else renderer_of(self.teacher)
+
+
+def load_env_files(*folders: Path) -> None:
+    """Set what the folders' ``.env`` files say and nobody has set yet, the first folder's word first; empty values set nothing.
+
+    Raises ``InputError`` where a file is there and cannot be read.
+    """
+    for path in dict.fromkeys(folder.resolve() / ".env" for folder in folders):
+        if path.is_file():
+            from dotenv import dotenv_values
+
+            for name, value in dotenv_values(stream=io.StringIO(read_text(path))).items():
+                if value and not os.environ.get(name):
+                    os.environ[name] = value
 
 
 def pocket_model() -> str:

@@ -19,7 +19,7 @@ from idiolect.corpus import Demonstration
 from idiolect.corpus.demonstrations import load_demonstrations
 from idiolect.errors import InputError
 from idiolect.service import Connection, Model, renderer_name
-from idiolect.settings import Settings
+from idiolect.settings import Settings, load_env_files
 from idiolect.synthesis import complete_demonstrations
 from idiolect.tasks import load_task
 from idiolect.workspace import Workspace
@@ -72,10 +72,14 @@ def _checked(model: type[BaseModel], chosen: dict[str, Any]) -> BaseModel:
 
 
 def open_workspace(folder: Path) -> tuple[Workspace, Settings]:
-    """The workspace in a folder and its settings. Raises ``InputError`` where the folder is none."""
+    """The workspace in a folder and its settings, after its ``.env`` and this folder's were read.
+
+    Raises ``InputError`` where the folder is no workspace.
+    """
     workspace = Workspace(folder.expanduser().resolve())
     if not workspace.settings.exists() and not workspace.demonstrations.exists():
         raise InputError("is not a workspace", where=str(folder), hint="Run `idiolect init DIR`, or name one with --workspace")
+    load_env_files(workspace.root, Path())
     return workspace, Settings.load(workspace.settings)
 
 

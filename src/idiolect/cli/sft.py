@@ -18,13 +18,17 @@ from idiolect.service import Connection, Writer
 from idiolect.settings import Settings
 from idiolect.workspace import Workspace
 
-__all__ = ["sft"]
+__all__ = ["run_sft", "sft"]
 
 
 @with_config(SftConfig)
 def sft(config: SftConfig, workspace: Folder = Path(), again: Again = False, as_json: AsJson = False) -> None:
     """Fine-tune an adapter on the person's voice; does what is missing before it."""
-    place, settings = open_workspace(workspace)
+    run_sft(*open_workspace(workspace), config, again=again, as_json=as_json)
+
+
+def run_sft(place: Workspace, settings: Settings, config: SftConfig, *, again: bool = False, as_json: bool = False) -> None:
+    """What the verb and the script of the same name do in an open workspace."""
     demonstrations_of(place)
     with bars() as progress, connected(settings, place, [settings.policy, settings.teacher]) as connection:
         writer = connection.run(_all(connection, place, settings, config, again, progress))
