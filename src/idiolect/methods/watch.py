@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 from pydantic import BaseModel, ConfigDict
 
-__all__ = ["Figure", "Look", "TOLERANCES", "alarms", "best", "held_out", "should_stop"]
+__all__ = ["TOLERANCES", "Figure", "Look", "alarms", "best", "held_out", "should_stop"]
 
 TOLERANCES: dict[str, float] = {
     "second_judge": 0.05, "style": 0.05, "facts_kept": 0.03, "nothing_invented": 0.05, "well_formed": 0.05, "no_placeholders": 0.02,
