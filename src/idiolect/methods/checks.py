@@ -16,8 +16,7 @@ from idiolect.tasks import cut_short, ending, invented_facts, meta_comments, mis
 
 __all__ = ["Checked", "DraftChecks"]
 
-_RUN = 5
-_MOST_REPEATED = 0.5
+_BEGINNING = 5
 
 
 @dataclass(frozen=True)
@@ -95,10 +94,10 @@ class DraftChecks:
 
 
 def _repeats(request: str, text: str) -> bool:
-    """Whether a draft is its request over again: at least half of its runs of five words stand there."""
-    asked, said = (re.findall(r"\w+", part.lower()) for part in (request, text))
-    if len(said) < _RUN:
-        return bool(said) and said == asked
-    runs = [tuple(said[at : at + _RUN]) for at in range(len(said) - _RUN + 1)]
-    known = {tuple(asked[at : at + _RUN]) for at in range(len(asked) - _RUN + 1)}
-    return sum(run in known for run in runs) >= _MOST_REPEATED * len(runs)
+    """Whether a draft is its request over again: it begins as the request does, or the request stands in it from end to end.
+
+    A short letter may well use a request's words, so those inside say nothing.
+    """
+    asked, said = (" ".join(re.findall(r"\w+", part.lower())) for part in (request, text))
+    begins = " ".join(asked.split()[:_BEGINNING])
+    return bool(asked) and (said.startswith(begins) or f" {asked} " in f" {said} ")
