@@ -46,7 +46,7 @@ def test_patterns():
 
 
 def test_the_sign_is_that_of_result_a():
-    """"[RESULT] A" is a high probability of the first, and the first then gains."""
+    """ "[RESULT] A" is a high probability of the first, and the first then gains."""
     assert summed_wins(2, [(0, 1)], [0.99]) == [1, -1]
     assert summed_wins(2, [(0, 1)], [0.01]) == [-1, 1]
     assert summed_wins(2, [(1, 0)], [0.99]) == [-1, 1]

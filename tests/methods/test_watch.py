@@ -9,8 +9,10 @@ from idiolect.methods.watch import TOLERANCES, Figure, Look, alarms, best, held_
 
 
 def look(step: int, reward: float, *, stderr: float = 0.02, **figures: float) -> Look:
-    known = {name: 0.9 for name in TOLERANCES} | figures
-    return Look(step=step, figures={name: Figure(mean=value, stderr=stderr) for name, value in (known | {"win_rate_vs_base": reward}).items()})
+    known = dict.fromkeys(TOLERANCES, 0.9) | figures
+    return Look(
+        step=step, figures={name: Figure(mean=value, stderr=stderr) for name, value in (known | {"win_rate_vs_base": reward}).items()}
+    )
 
 
 def watched(*looks: Look) -> list[Look]:
@@ -58,7 +60,9 @@ def test_a_step_that_loses_facts_is_never_the_best():
 
 
 def test_without_a_second_judge_and_style_the_win_rate_decides():
-    plain = [Look(step=step, figures={"win_rate_vs_base": Figure(mean=won), "facts_kept": Figure(mean=1)}) for step, won in ((0, 0.5), (2, 0.7))]
+    plain = [
+        Look(step=step, figures={"win_rate_vs_base": Figure(mean=won), "facts_kept": Figure(mean=1)}) for step, won in ((0, 0.5), (2, 0.7))
+    ]
     assert best(plain).step == 2
 
 
