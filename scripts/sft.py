@@ -35,7 +35,8 @@ class Config(ScriptConfig):
 
 def main(config: Config) -> None:
     workspace, settings = config.opened()
-    run_sft(workspace, settings, config.told(SftConfig, lora_rank="rank", lr_schedule="schedule", max_steps="steps"))
+    asked = config.told(SftConfig, lora_rank="rank", lr_schedule="schedule", max_steps="steps")
+    run_sft(workspace, settings, asked, config.tracking)
 
 
 if __name__ == "__main__":

@@ -10,7 +10,7 @@ import io
 import os
 import tomllib
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any, Literal, TypeVar, get_args
 
 import tomli_w
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -20,6 +20,7 @@ from idiolect.errors import InputError
 from idiolect.workspace import read_text, write_atomic
 
 __all__ = [
+    "METHOD_PRESETS",
     "PRESETS",
     "Models",
     "Preset",
@@ -33,6 +34,7 @@ __all__ = [
 ]
 
 Preset = Literal["pocket", "handout", "local"]
+C = TypeVar("C", bound=BaseModel)
 
 
 class Models(BaseModel):
@@ -54,6 +56,17 @@ PRESETS: dict[str, Models] = {
     "handout": Models(policy="Qwen/Qwen3-4B-Instruct-2507", teacher="Qwen/Qwen3-235B-A22B-Instruct-2507"),
     "local": Models(),
 }
+
+METHOD_PRESETS: dict[Preset, dict[str, dict[str, Any]]] = {
+    "handout": {
+        "synthesis": {"per_topic": 10},
+        "sft": {"data": "synthetic"},
+        "reward_model": {},
+        "rlaif": {},
+        "ditto": {},
+    },
+}
+"""Preset → method → fields of its config that differ from the config's own defaults."""
 
 
 class ServiceSettings(BaseModel):
@@ -132,6 +145,11 @@ class Settings(BaseSettings):
         values = self.model_dump(mode="json", exclude_defaults=True, exclude_none=True)
         kept = {"author": self.author, "task": self.task, "preset": self.preset, **values}
         write_atomic(path, tomli_w.dumps({name: kept[name] for name in type(self).model_fields if name in kept}))
+
+    def filled(self, method: str, config: C) -> C:
+        """The config with the preset's values where nothing was asked for."""
+        preset = METHOD_PRESETS.get(self.preset, {}).get(method, {})
+        return config.model_copy(update={name: value for name, value in preset.items() if name not in config.model_fields_set})
 
     @property
     def base_url(self) -> str | None:

@@ -5,7 +5,17 @@ from __future__ import annotations
 from pathlib import Path
 
 from idiolect.cli.local_engine import connected
-from idiolect.cli.options import Again, AsJson, Folder, demonstrations_of, open_workspace, ready_demonstrations, report, with_config
+from idiolect.cli.options import (
+    Again,
+    AsJson,
+    Folder,
+    demonstrations_of,
+    open_workspace,
+    ready_demonstrations,
+    remind,
+    report,
+    with_config,
+)
 from idiolect.cli.progress import Progress, bars, stage
 from idiolect.corpus.demonstrations import load_demonstrations
 from idiolect.errors import ServiceError
@@ -14,6 +24,7 @@ from idiolect.methods.prompting import prompting
 from idiolect.methods.sft import SftConfig
 from idiolect.methods.sft import sft as train
 from idiolect.methods.synthetic import synthetic_data
+from idiolect.methods.tracking import Tracking
 from idiolect.service import Connection, Writer
 from idiolect.settings import Settings
 from idiolect.workspace import Workspace
@@ -21,27 +32,33 @@ from idiolect.workspace import Workspace
 __all__ = ["run_sft", "sft"]
 
 
-@with_config(SftConfig)
-def sft(config: SftConfig, workspace: Folder = Path(), again: Again = False, as_json: AsJson = False) -> None:
+@with_config(SftConfig, Tracking)
+def sft(config: SftConfig, tracking: Tracking, workspace: Folder = Path(), again: Again = False, as_json: AsJson = False) -> None:
     """Fine-tune an adapter on the person's voice; does what is missing before it."""
-    run_sft(*open_workspace(workspace), config, again=again, as_json=as_json)
+    run_sft(*open_workspace(workspace), config, tracking, again=again, as_json=as_json)
 
 
-def run_sft(place: Workspace, settings: Settings, config: SftConfig, *, again: bool = False, as_json: bool = False) -> None:
+def run_sft(
+    place: Workspace, settings: Settings, config: SftConfig, tracking: Tracking, *, again: bool = False, as_json: bool = False
+) -> None:
     """What the verb and the script of the same name do in an open workspace."""
     demonstrations_of(place)
     with bars() as progress, connected(settings, place, [settings.policy, settings.teacher]) as connection:
-        writer = connection.run(_all(connection, place, settings, config, again, progress))
+        writer = connection.run(_all(connection, place, settings, config, tracking, again, progress))
+    remind(tracking)
     text = f'The adapter is {writer.adapter}. It lies in {place.runs}\nNext: idiolect compare, or idiolect write "…"'
     report(as_json, {"writer": writer.model_dump(mode="json")}, text)
 
 
-async def _all(connection: Connection, place: Workspace, settings: Settings, config: SftConfig, again: bool, progress: Progress) -> Writer:
+async def _all(
+    connection: Connection, place: Workspace, settings: Settings, config: SftConfig, tracking: Tracking, again: bool, progress: Progress
+) -> Writer:
     """Requests for texts that have none, the other writers, synthetic data, training: each only where it is not done yet."""
     rows, heldout = await ready_demonstrations(connection, place, settings, progress), load_demonstrations(place.heldout)
     baseline(place, settings)
     await prompting(connection, place, settings, rows, on_progress=stage(progress, "Describing the style"))
     made = []
+    config = settings.filled("sft", config)
     if config.data != "demonstrations":
         try:
             made, _ = await synthetic_data(connection, place, settings, rows, heldout, progress=progress)
@@ -49,4 +66,5 @@ async def _all(connection: Connection, place: Workspace, settings: Settings, con
             if config.data == "synthetic" or not error.what.startswith("the teacher wrote nothing"):
                 raise
             progress(f"{error.what}; training on the person's own texts alone", 1, 1)
-    return await train(connection, place, settings, rows, made, config, again=again, on_progress=stage(progress, "Training"))
+    told = stage(progress, "Training")
+    return await train(connection, place, settings, rows, made, config, again=again, tracking=tracking, on_progress=told)
