@@ -9,6 +9,7 @@ from pathlib import Path
 from idiolect.corpus import Demonstration
 from idiolect.judge.pairs import Pair
 from idiolect.methods.rlaif import RlaifConfig, rlaif
+from idiolect.methods.tracking import Tracking
 from idiolect.service import Connection, Writer
 from idiolect.settings import Settings
 from idiolect.workspace import Workspace
@@ -31,9 +32,10 @@ class Shorter:
 
 def run(folder: Path, url: str, token: str, model: str, steps: int, project: str | None = None) -> Writer:
     first = Writer(name="baseline", base_model=model, renderer="qwen3_instruct", max_tokens=16)
-    config = RlaifConfig(steps=steps, batch_size=2, every=1, dev_requests=2, rank=4, patience=0, wandb=project)
+    config = RlaifConfig(steps=steps, batch_size=2, every=1, dev_requests=2, rank=4, patience=0)
+    tracking = Tracking(wandb=True, wandb_project=project) if project else None
     with Connection(url, token) as connection:
-        return connection.run(rlaif(connection, Workspace(folder), Settings(), first, Shorter(), REQUESTS, OWN, config))
+        return connection.run(rlaif(connection, Workspace(folder), Settings(), first, Shorter(), REQUESTS, OWN, config, tracking=tracking))
 
 
 if __name__ == "__main__":

@@ -62,7 +62,7 @@ METHOD_PRESETS: dict[Preset, dict[str, dict[str, Any]]] = {
         "synthesis": {"per_topic": 10},
         "sft": {"data": "synthetic"},
         "reward_model": {},
-        "rlaif": {},
+        "rlaif": {"batch_size": 128, "every": 5, "dev_requests": 500, "training_prompt": True, "rank": 32},
         "ditto": {},
     },
 }

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from idiolect.judge.pairs import Pair
 from idiolect.methods.checks import Checked, DraftChecks
 from idiolect.methods.diversity import distinct_n, self_bleu
-from idiolect.methods.tournament import PairJudge
+from idiolect.methods.tournament import AsyncJudge
 from idiolect.methods.watch import REWARD, Figure, Look, alarms, should_stop
 from idiolect.service.connect import Connection, service_errors
 from idiolect.service.sampling import derive_seed
@@ -43,7 +43,7 @@ class _Written:
     checked: Checked
 
 
-async def wins_against(judge: PairJudge, requests: Sequence[str], drafts: Sequence[str], others: Sequence[str]) -> list[float]:
+async def wins_against(judge: AsyncJudge, requests: Sequence[str], drafts: Sequence[str], others: Sequence[str]) -> list[float]:
     """For each request the draft's win over the other one, the mean of both orders, from 0 to 1. Without a verdict it is left out."""
     pairs = [Pair(request, draft, other) for request, draft, other in zip(requests, drafts, others, strict=True)]
     found = await judge.probabilities([*pairs, *(pair.swapped for pair in pairs)])
@@ -69,8 +69,8 @@ class Examiner:
     """The first policy, as it writes by itself."""
     requests: Sequence[str]
     checks: DraftChecks
-    judge: PairJudge
-    second: PairJudge | None
+    judge: AsyncJudge
+    second: AsyncJudge | None
     style: Style | None
     path: Path
     seed: int

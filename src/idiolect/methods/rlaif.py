@@ -28,7 +28,8 @@ from idiolect.methods.checks import DraftChecks
 from idiolect.methods.looks import Examiner, Stopped, Style, evaluator
 from idiolect.methods.run import Run, open_run
 from idiolect.methods.sft import _initial_state, _key, _quiet, _report, _tidy
-from idiolect.methods.tournament import PairJudge, Pattern, Referee
+from idiolect.methods.tournament import AsyncJudge, Pattern, Referee
+from idiolect.methods.tracking import Tracker, Tracking
 from idiolect.methods.watch import Look, best
 from idiolect.service.connect import Connection, service_errors
 from idiolect.service.sampling import draft
@@ -78,8 +79,6 @@ class RlaifConfig(BaseModel):
     """Requests that are kept for the looks, the last ones; never more than half."""
     patience: int = Field(default=2, ge=0)
     """Looks with an alarm, one after the other, that end the training; 0 never does."""
-    wandb: str | None = None
-    """Name of a Weights & Biases project to log to; WANDB_MODE=offline keeps the log here."""
 
 
 async def rlaif(
@@ -87,25 +86,26 @@ async def rlaif(
     workspace: Workspace,
     settings: Settings,
     first: Writer,
-    judge: PairJudge,
+    judge: AsyncJudge,
     requests: Sequence[str],
     demonstrations: Sequence[Demonstration],
     config: RlaifConfig | None = None,
     *,
-    second: PairJudge | None = None,
+    second: AsyncJudge | None = None,
     style: Style | None = None,
     again: bool = False,
+    tracking: Tracking | None = None,
     on_progress: Callable[[int, int], None] | None = None,
 ) -> Writer:
     """Train from ``first``, and go back to the best look. ``second`` and ``style`` are only watched, never trained on.
 
     A killed run goes on from its last checkpoint. Raises ``InputError`` for too few requests.
     """
-    config = config or RlaifConfig()
+    config = settings.filled("rlaif", config or RlaifConfig())
     training, dev = _split(workspace, requests, config.dev_requests)
     prompt = _training_prompt(workspace, first) if config.training_prompt else None
     run = open_run(workspace, "rlaif", {
-        **config.model_dump(mode="json", exclude={"wandb"}), "seed": settings.seed, "first": first.model_dump(mode="json"),
+        **config.model_dump(mode="json"), "seed": settings.seed, "first": first.model_dump(mode="json"),
         "judge": judge.name, "second": second.name if second else None, "requests": len(training), "prompt": prompt,
         "requests_sha256": hashlib.sha256(json.dumps([training, dev], ensure_ascii=False).encode()).hexdigest(),
     }, again=again)  # fmt: skip
@@ -183,7 +183,7 @@ def _state_of(workspace: Workspace, writer: Writer) -> str | None:
 
 def _cookbook_config(
     connection: Connection, run: Run, ground: Ground, examiner: Examiner, requests: Sequence[str], initial: str, config: RlaifConfig,
-    settings: Settings,
+    seed: int, tracker: Tracker,
 ) -> train.Config:  # fmt: skip
     from tinker_cookbook.rl import train
 
@@ -200,7 +200,7 @@ def _cookbook_config(
         renderer_name=first.renderer,
         load_checkpoint_path=initial,
         dataset_builder=RubricPreferenceDatasetBuilder(
-            requests=list(requests), ground=ground, batch_size=config.batch_size, steps=config.steps, seed=settings.seed
+            requests=list(requests), ground=ground, batch_size=config.batch_size, steps=config.steps, seed=seed
         ),
         evaluator_builders=[evaluator(examiner, start, config.every, partial(_sampler_of, run))],
         learning_rate=config.learning_rate or (_POCKET_RATE if first.base_model == pocket_model() else _RATE),
@@ -213,34 +213,28 @@ def _cookbook_config(
         save_every=config.every,
         ttl_seconds=None,
         base_url=connection.base_url,
-        wandb_project=config.wandb,
-        wandb_name=run.folder.name,
+        wandb_project=tracker.project,
+        wandb_name=tracker.name,
         # Its logs of rollouts would hold what the person was asked to write.
         num_groups_to_log=0,
         rollout_json_export=False,
     )
 
 
-async def _train(
-    connection: Connection, run: Run, loop: train.Config, config: RlaifConfig, on_progress: Callable[[int, int], None] | None
-) -> None:
+async def _train(connection: Connection, run: Run, loop: train.Config, steps: int, on_progress: Callable[[int, int], None] | None) -> None:
     from tinker_cookbook.rl import train
 
     metrics = Path(loop.log_path) / "metrics.jsonl"
-    reporter = asyncio.create_task(_report(metrics, config.steps, on_progress)) if on_progress else None
+    reporter = asyncio.create_task(_report(metrics, steps, on_progress)) if on_progress else None
     try:
         with _quiet(), _no_bars(train), _key(connection.api_key), service_errors(connection.base_url), suppress(Stopped):
             await train.main(loop)
     finally:
         if reporter:
             reporter.cancel()
-        if config.wandb:
-            import wandb
-
-            wandb.finish(quiet=True)
     _tidy(Path(loop.log_path), run)
     if on_progress:
-        on_progress(config.steps, config.steps)
+        on_progress(steps, steps)
 
 
 @contextmanager

@@ -13,11 +13,11 @@ from typing import Any, Protocol
 from idiolect.judge.pairs import Pair
 from idiolect.methods.checks import Checked
 
-__all__ = ["PairJudge", "Pattern", "Referee", "Reward", "matches", "summed_wins"]
+__all__ = ["AsyncJudge", "Pattern", "Referee", "Reward", "matches", "summed_wins"]
 
 
-class PairJudge(Protocol):
-    """Whoever compares two drafts, as they are shown."""
+class AsyncJudge(Protocol):
+    """Whoever compares pairs of drafts, many at a time: a model, or a measure."""
 
     @property
     def name(self) -> str: ...
@@ -79,7 +79,7 @@ class Referee:
     so style cannot be bought with facts.
     """
 
-    judge: PairJudge
+    judge: AsyncJudge
     pattern: Pattern = Pattern.BOTH_WAYS
     length_penalty: float = 0.0
     """For each usual length of the person that a draft is longer than the usual one."""
