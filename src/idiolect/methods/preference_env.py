@@ -91,16 +91,16 @@ class RubricPreferenceDataset(RLDataset):
     def __len__(self) -> int:
         return self._steps
 
+    def to_dict(self) -> dict[str, Any]:
+        """What a log may know of it."""
+        return {"requests": len(set(self._order)), "batch_size": self._batch_size, "steps": self._steps, **self._ground.to_dict()}
+
 
 @chz.chz
 class RubricPreferenceDatasetBuilder(RLDatasetBuilder):
-    """Training requests in batches. There is no test set: the development requests are looked at by ``looks``."""
+    """Hands the loop its dataset. There is no test set: the development requests are looked at by ``looks``."""
 
-    requests: Any
-    ground: Ground
-    batch_size: int
-    steps: int
-    seed: int
+    dataset: RubricPreferenceDataset
 
     async def __call__(self) -> tuple[RLDataset, RLDataset | None]:
-        return RubricPreferenceDataset(list(self.requests), self.ground, self.batch_size, self.steps, self.seed), None
+        return self.dataset, None

@@ -187,11 +187,12 @@ def _cookbook_config(
 ) -> train.Config:  # fmt: skip
     from tinker_cookbook.rl import train
 
-    from idiolect.methods.preference_env import RubricPreferenceDatasetBuilder
+    from idiolect.methods.preference_env import RubricPreferenceDataset, RubricPreferenceDatasetBuilder
 
     first = examiner.first
     folder = run.folder / "training"
     start = max((record["batch"] for record in _checkpoints(run)), default=0)
+    dataset = RubricPreferenceDataset(requests, ground, config.batch_size, config.steps, seed)
     reference = train.KLReferenceConfig(base_model=first.base_model, load_checkpoint_path=first.adapter)
     return train.Config(
         log_path=str(folder),
@@ -199,9 +200,7 @@ def _cookbook_config(
         recipe_name="idiolect_rlaif",
         renderer_name=first.renderer,
         load_checkpoint_path=initial,
-        dataset_builder=RubricPreferenceDatasetBuilder(
-            requests=list(requests), ground=ground, batch_size=config.batch_size, steps=config.steps, seed=seed
-        ),
+        dataset_builder=RubricPreferenceDatasetBuilder(dataset=dataset),
         evaluator_builders=[evaluator(examiner, start, config.every, partial(_sampler_of, run))],
         learning_rate=config.learning_rate or (_POCKET_RATE if first.base_model == pocket_model() else _RATE),
         max_tokens=first.max_tokens,
