@@ -21,7 +21,7 @@ from idiolect.judge import Pair
 from idiolect.methods.baseline import baseline
 from idiolect.methods.prompting import prompting
 from idiolect.methods.rlaif import RlaifConfig, rlaif
-from idiolect.methods.watch import TOLERANCES, Look, best, should_stop
+from idiolect.methods.watch import Look, best, should_stop
 from idiolect.pocket.demo import prepare
 from idiolect.service import Connection, draft
 from idiolect.settings import Settings
@@ -79,10 +79,8 @@ def plot(looks: Sequence[Look], found: dict[str, Any], path: Path) -> None:
         figure, axes = pyplot.subplots(figsize=(7, 3.6), layout="constrained")
         steps = [look.step for look in looks]
         axes.plot(steps, [look.figures["win_rate_vs_base"].mean for look in looks], "k-o", markersize=3, label="reward: win rate", lw=2)
-        for name in TOLERANCES:
-            values = [look.mean(name) for look in looks]
-            if name in ("second_judge", "style", "facts_kept", "length_fit", "variety") and None not in values:
-                axes.plot(steps, values, "--" if name == "variety" else "-", label=name.replace("_", " "))
+        for name in ("second_judge", "style", "facts_kept", "length_fit", "variety"):
+            axes.plot(steps, [look.figures[name].mean for look in looks], "--" if name == "variety" else "-", label=name.replace("_", " "))
         for step, label in ((found["first_alarm_step"], "first alarm"), (found["ended_at_step"], "training would end")):
             if step is not None:
                 axes.axvline(step, color="0.6", lw=1, ls=":")

@@ -29,7 +29,7 @@ from idiolect.methods.looks import Examiner, Stopped, Style, evaluator
 from idiolect.methods.run import Run, open_run
 from idiolect.methods.sft import _initial_state, _key, _quiet, _report, _tidy
 from idiolect.methods.tournament import AsyncJudge, Pattern, Referee
-from idiolect.methods.tracking import Tracker, Tracking
+from idiolect.methods.tracking import Tracker, Tracking, tracked
 from idiolect.methods.watch import Look, best
 from idiolect.service.connect import Connection, service_errors
 from idiolect.service.sampling import draft
@@ -120,9 +120,9 @@ async def rlaif(
     )  # fmt: skip
     ground = await _ground(connection, run, first, prompt, training, Referee(judge, config.pattern, config.length_penalty), checks, config)
     initial = _state_of(workspace, first) or await _initial_state(connection, run, first.base_model, config.rank, settings.seed)
-    await _train(
-        connection, run, _cookbook_config(connection, run, ground, examiner, training, initial, config, settings), config, on_progress
-    )
+    with tracked(run, tracking) as tracker:
+        loop = _cookbook_config(connection, run, ground, examiner, training, initial, config, settings.seed, tracker)
+        await _train(connection, run, loop, config.steps, on_progress)
     await _last_look(connection, run, examiner, config.steps)
     return _finish(run, examiner.looks, first, bare)
 

@@ -44,8 +44,8 @@ def matches(size: int, pattern: Pattern) -> list[tuple[int, int]]:
         return [pair for one in range(size) for pair in ((one, size), (size, one))]
     pairs = [(one, other) for one in range(size) for other in range(one + 1, size)]
     if pattern is Pattern.ONE_WAY:
-        return [pair if sum(pair) % 2 else pair[::-1] for pair in pairs]
-    return [*pairs, *(pair[::-1] for pair in pairs)]
+        return [(one, other) if (one + other) % 2 else (other, one) for one, other in pairs]
+    return [*pairs, *((other, one) for one, other in pairs)]
 
 
 def summed_wins(size: int, pairs: Sequence[tuple[int, int]], probabilities: Sequence[float | None]) -> list[float]:
