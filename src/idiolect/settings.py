@@ -24,6 +24,7 @@ __all__ = [
     "PRESETS",
     "Models",
     "Preset",
+    "Price",
     "Prices",
     "ServiceSettings",
     "Settings",
@@ -79,16 +80,31 @@ class ServiceSettings(BaseModel):
     """Requests under way at one time."""
 
 
-class Prices(BaseModel):
-    """What a service asks, for the report's cost."""
+class Price(BaseModel):
+    """What a service asks for a million tokens."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
-    currency: str = "USD"
-    """What the prices are in."""
+    read: float | None = Field(default=None, ge=0, allow_inf_nan=False)
+    """For a million tokens of prompts that are read."""
     sampled: float | None = Field(default=None, ge=0, allow_inf_nan=False)
     """For a million sampled tokens."""
     trained: float | None = Field(default=None, ge=0, allow_inf_nan=False)
     """For a million tokens trained on."""
+
+
+class Prices(Price):
+    """What a service asks, for the report's cost and for a dry run."""
+
+    currency: str = "USD"
+    """What the prices are in."""
+    models: dict[str, Price] = Field(default_factory=dict)
+    """Prices of single models, by name; what they leave out is as for all."""
+
+    def of(self, model: str) -> Price:
+        """The price of one model."""
+        own = self.models.get(model, Price())
+        parts = {name: getattr(self, name) if (value := getattr(own, name)) is None else value for name in Price.model_fields}
+        return Price(**parts)
 
 
 class Settings(BaseSettings):

@@ -26,10 +26,22 @@ from idiolect.synthesis import complete_demonstrations
 from idiolect.tasks import load_task
 from idiolect.workspace import Workspace
 
-__all__ = ["Again", "AsJson", "Folder", "demonstrations_of", "open_workspace", "ready_demonstrations", "remind", "report", "with_config"]
+__all__ = [
+    "Again",
+    "AsJson",
+    "DryRun",
+    "Folder",
+    "demonstrations_of",
+    "open_workspace",
+    "ready_demonstrations",
+    "remind",
+    "report",
+    "with_config",
+]
 
 Folder = Annotated[Path, typer.Option("--workspace", "-w", help="The workspace's folder.", show_default="this folder")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Only say what would be done, with how many tokens, and what that costs.")]
 Again = Annotated[bool, typer.Option("--again", help="Do it anew even if it is done already.")]
 
 
