@@ -87,7 +87,8 @@ def run_rlaif(
     with bars() as progress, connected(settings, place, models) as connection:
         first = _start(place, settings, sources.start)
         writer = connection.run(_all(connection, place, settings, config, tracking, first, judge, second, again, progress))
-    watched = read_json(next(folder for folder in _newest(place) if (folder / "writer.json").is_file()) / "watch.json")
+    (*_, done) = (path for path in sorted(place.runs.glob("rlaif-*/writer.json")) if Writer.load(path) == writer)
+    watched = read_json(done.with_name("watch.json"))
     fell = f" Alarms were raised by {', '.join(watched['alarms'])}." if watched["alarms"] else ""
     text = f"The best look was before step {watched['chosen_step']} of {watched['last_step']}.{fell}\nThe adapter is {writer.adapter}."
     report(as_json, {"writer": writer.model_dump(mode="json"), "watch": watched}, text)
@@ -135,7 +136,3 @@ def _judge(place: Workspace, path: Path | None) -> Judge:
     if not found:
         raise InputError("there is no judge yet", where=str(place.runs), hint="Run `idiolect judge train`, or name one with --judge")
     return Judge.load(found[-1])
-
-
-def _newest(place: Workspace) -> list[Path]:
-    return sorted(place.runs.glob("rlaif-*/"), key=lambda folder: folder.stat().st_mtime_ns, reverse=True)
