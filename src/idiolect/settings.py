@@ -85,6 +85,7 @@ METHOD_PRESETS: dict[Preset, dict[str, dict[str, Any]]] = {
             "training_prompt": True,
             "every": 5,
             "dev_requests": 500,
+            "rank": 32,
         },
         # The paper's own configuration; 4 rounds of 10 steps, attention's layers.
         "ditto": {
