@@ -152,8 +152,10 @@ def pre_tokenizer(path: Path, probes: Sequence[str]) -> str:
     so coarser words give the same tokens. That is tried on ``probes``; raises ``InputError`` where none gives the same.
     """
     tokenizer = Tokenizer.from_file(str(path))
-    stated = re.findall(r'"Regex": "((?:[^"\\]|\\.)*)"', path.read_text(encoding="utf-8"))
-    patterns = {json.loads(f'"{pattern}"') for pattern in stated}
+    text = json.dumps(json.loads(path.read_text(encoding="utf-8"))["pre_tokenizer"])
+    patterns = {json.loads(f'"{pattern}"') for pattern in re.findall(r'"Regex": "((?:[^"\\]|\\.)*)"', text)}
+    if not patterns and '"use_regex": true' in text:
+        return "gpt-2"
     for name, pattern in _PIECES.items():
         if pattern in patterns:
             return name
