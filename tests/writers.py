@@ -22,10 +22,10 @@ HELDOUT = [row.input for row in demonstrations(AUTHOR, "development", 12, seed=2
 RENDERER = "qwen3_instruct"
 
 
-def workspace_with_writers(folder: Path, engine: RunningEngine, *, renderer: str = RENDERER, rank: int = 8, steps: int = 6) -> Workspace:
+def workspace_with_writers(folder: Path, engine: RunningEngine, *, renderer: str = RENDERER, rank: int = 8, steps: int = 4) -> Workspace:
     """Writers ``baseline``, ``few_shot`` and ``sft``, all greedy; the adapter covers attention, MLP and unembedding."""
     place, model = Workspace(folder), engine.models[0]
-    rows = demonstrations(AUTHOR, "development", 8, seed=1)
+    rows = demonstrations(AUTHOR, "development", 4, seed=1)
     Settings(author=AUTHOR.name, preset="local", model=Models(policy=model, renderer=renderer)).save(place.settings)
     save_demonstrations(place.demonstrations, rows)
     plain = Writer(name="baseline", base_model=model, renderer=renderer, max_tokens=160, temperature=0.0)

@@ -69,7 +69,7 @@ def greedy(model: Any, folder: Path, request: str, most: int = 160) -> str:
 
 
 def drafts(connection: Connection, writer: Writer) -> list[str]:
-    return [one.text for one in connection.run(draft(connection, writer, HELDOUT[:2], seed=0))]
+    return [one.text for one in connection.run(draft(connection, writer, HELDOUT[:1], seed=0))]
 
 
 @pytest.mark.parametrize("name", ["sft", "few_shot"])
@@ -77,7 +77,7 @@ def test_the_merged_folder_writes_the_same_drafts(tmp_path: Path, connection: Co
     writer = writer_named(place, name)
     folder = exported_to(tmp_path / "out", connection, writer, "merged").folder
     model = transformers.AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32)
-    assert [greedy(model, folder, request) for request in HELDOUT[:2]] == drafts(connection, writer)
+    assert [greedy(model, folder, request) for request in HELDOUT[:1]] == drafts(connection, writer)
     # The unembedding was learnt, so it is no longer the embedding.
     assert model.config.tie_word_embeddings == (name == "few_shot")
 
@@ -90,7 +90,7 @@ def test_the_adapter_writes_the_same_drafts_in_peft(tmp_path: Path, connection: 
     folder = exported_to(tmp_path / "out", connection, writer, "peft").folder
     base = transformers.AutoModelForCausalLM.from_pretrained(writer.base_model, dtype=torch.float32)
     model = peft.PeftModel.from_pretrained(base, folder)
-    assert [greedy(model, folder, request) for request in HELDOUT[:2]] == drafts(connection, writer)
+    assert [greedy(model, folder, request) for request in HELDOUT[:1]] == drafts(connection, writer)
     assert Writer.load(folder / "writer.json") == writer
 
 
@@ -101,7 +101,7 @@ def test_llama_cpp_writes_the_same_drafts(tmp_path: Path, connection: Connection
     folder = exported_to(tmp_path / "out", connection, writer, "gguf").folder
     model = llama_cpp.Llama(str(folder / "model.gguf"), n_ctx=1024, n_threads=1, verbose=False)
     said = []
-    for request in HELDOUT[:2]:
+    for request in HELDOUT[:1]:
         answer = model.create_chat_completion([{"role": "user", "content": request}], temperature=0, max_tokens=160, repeat_penalty=1.0)
         said.append(answer["choices"][0]["message"]["content"].strip())
     model.close()
