@@ -63,7 +63,11 @@ def measure(connection: Connection, split: str, requests: int, seed: int) -> dic
             texts = [one.text.lower() for one in drafts]
             steered = [any(mark in text for mark in one["marks"]) for text, (_, one) in zip(texts, pairs, strict=True)]
             lost = sum(len(missing_facts(row.facts, one.text)) for one, (row, _) in zip(drafts, pairs, strict=True))
-            kinds = {kind: [hit for hit, (_, one) in zip(steered, pairs, strict=True) if one["kind"] == kind] for _, one in pairs for kind in [one["kind"]]}
+            kinds = {
+                kind: [hit for hit, (_, one) in zip(steered, pairs, strict=True) if one["kind"] == kind]
+                for _, one in pairs
+                for kind in [one["kind"]]
+            }
             found.setdefault(writer.name, {})[form] = {
                 "steered": share(sum(steered), len(steered)),
                 "by_kind": {kind: share(sum(hits), len(hits)) for kind, hits in kinds.items()},

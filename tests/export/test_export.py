@@ -109,15 +109,22 @@ def test_llama_cpp_writes_the_same_drafts(tmp_path: Path, connection: Connection
 
 
 @pytest.mark.parametrize("family", FAMILIES)
-def test_gguf_computes_what_the_merged_model_computes(tmp_path: Path, connection: Connection, engine: RunningEngine, tiny: dict[str, Path], family: str) -> None:
+def test_gguf_computes_what_the_merged_model_computes(
+    tmp_path: Path, connection: Connection, engine: RunningEngine, tiny: dict[str, Path], family: str
+) -> None:
     """Every architecture, with an adapter on all its projections, norms and biases that matter, and long-context frequencies."""
     import tinker
 
     llama_cpp = pytest.importorskip("llama_cpp", reason="llama-cpp-python is the optional extra `llama`")
     trainer = connection.client.create_lora_training_client(base_model=str(tiny[family]), rank=4).result()
     tokens = [3, 50, 99, 200, 7, 140, 260, 31] * 12
-    target = {"target_tokens": tinker.TensorData.from_numpy(np.asarray(tokens[1:])), "weights": tinker.TensorData.from_numpy(np.ones(len(tokens) - 1, np.float32))}
-    trainer.forward_backward([tinker.Datum(model_input=tinker.ModelInput.from_ints(tokens[:-1]), loss_fn_inputs=target)], "cross_entropy").result()
+    target = {
+        "target_tokens": tinker.TensorData.from_numpy(np.asarray(tokens[1:])),
+        "weights": tinker.TensorData.from_numpy(np.ones(len(tokens) - 1, np.float32)),
+    }
+    trainer.forward_backward(
+        [tinker.Datum(model_input=tinker.ModelInput.from_ints(tokens[:-1]), loss_fn_inputs=target)], "cross_entropy"
+    ).result()
     trainer.optim_step(tinker.AdamParams(learning_rate=0.02)).result()
     path = trainer.save_weights_for_sampler("one").result().path
     writer = Writer(name="x", base_model=str(tiny[family]), renderer=RENDERER, adapter=path)

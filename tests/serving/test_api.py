@@ -15,7 +15,7 @@ import openai
 import pytest
 
 from idiolect.methods.run import writer_named
-from idiolect.service import Connection, draft
+from idiolect.service import Connection, Draft, draft
 from idiolect.serving import Limits
 from idiolect.workspace import Workspace
 from writers import HELDOUT
@@ -34,9 +34,9 @@ def post(url: str, *, token: str = TOKEN, **sent: Any) -> httpx.Response:
     return httpx.post(f"{url}/v1/chat/completions", headers={"Authorization": f"Bearer {token}"}, timeout=60, **sent)
 
 
-def expected(connection: Connection, place: Workspace, name: str, request: str) -> str:
+def expected(connection: Connection, place: Workspace, name: str, request: str) -> Draft:
     (one,) = connection.run(draft(connection, writer_named(place, name), [request], seed=0))
-    return one.text
+    return one
 
 
 def test_models_are_the_writers(client: openai.OpenAI) -> None:
@@ -52,15 +52,15 @@ def test_a_draft_is_the_writers_own_whole_and_streamed(client: openai.OpenAI, pl
         wanted = expected(connection, place, name, request)
         messages: list[Any] = [{"role": "user", "content": request}]
         whole = client.chat.completions.create(model=name, messages=messages)
-        assert whole.choices[0].message.content == wanted
-        assert whole.choices[0].finish_reason == "stop"
+        assert whole.choices[0].message.content == wanted.text
+        assert whole.choices[0].finish_reason == ("stop" if wanted.finished else "length")
         events = list(client.chat.completions.create(model=name, messages=messages, stream=True, stream_options={"include_usage": True}))
         pieces = [event.choices[0].delta.content or "" for event in events if event.choices]
-        assert "".join(pieces) == wanted
+        assert "".join(pieces) == wanted.text
         # Shown while it is written, not at once at the end.
         assert sum(bool(piece) for piece in pieces) >= 4
         assert events[0].choices[0].delta.role == "assistant"
-        assert events[-2].choices[0].finish_reason == "stop"
+        assert events[-2].choices[0].finish_reason == whole.choices[0].finish_reason
         assert events[-1].usage == whole.usage
         assert whole.usage is not None
         assert whole.usage.total_tokens == whole.usage.prompt_tokens + whole.usage.completion_tokens
@@ -70,7 +70,7 @@ def test_options_mean_what_they_mean_elsewhere(client: openai.OpenAI, place: Wor
     create = client.chat.completions.create
     short = create(model="baseline", messages=ASKED, max_tokens=5)
     assert (short.choices[0].finish_reason, short.usage and short.usage.completion_tokens) == ("length", 5)
-    text = expected(connection, place, "baseline", HELDOUT[0])
+    text = expected(connection, place, "baseline", HELDOUT[0]).text
     stop = text[len(text) // 2 :][:6]
     for stream in (False, True):
         made = create(model="baseline", messages=ASKED, stop=[stop, "never this"], stream=stream)

@@ -32,6 +32,8 @@ def export(
     with connected(settings, place, [writer.base_model]) as connection:
         done = export_writer(connection, writer, form, folder, name=f"{settings.author} ({writer.name})")
     if not done.turns:
-        typer.echo("The model's own chat template words requests otherwise than the writer was taught, so the export takes one request", err=True)
+        typer.echo(
+            "The model's own chat template words requests otherwise than the writer was taught, so the export takes one request", err=True
+        )
     told = f"{done.folder} ({done.size / 1e6:.1f} MB)"
     report(as_json, {"writer": writer.name, "format": form, "folder": str(done.folder), "bytes": done.size, "turns": done.turns}, told)

@@ -36,7 +36,9 @@ def serve(
     place, settings = open_workspace(workspace)
     models = [writer.base_model for writer in all_writers(place).values()]
     if not models:
-        raise InputError("there is no writer yet", where=str(place.runs), hint="Run `idiolect baseline`, `idiolect prompt` or `idiolect sft` first")
+        raise InputError(
+            "there is no writer yet", where=str(place.runs), hint="Run `idiolect baseline`, `idiolect prompt` or `idiolect sft` first"
+        )
     limits = Limits(per_minute, at_once, waiting, body_bytes)
     token, drawn = token_or_new()
 

@@ -80,7 +80,9 @@ def exported(connection: Connection, run: str, name: str) -> dict[str, bytes]:
     with service_errors(connection.base_url):
         client = connection.client.create_training_client_from_state(source).result()
         made = client.save_weights_external(f"export-{name}", ttl_seconds=3600).result()
-        urls = tinker.RestClient(base_url=connection.base_url, api_key=connection.api_key).get_external_weights_urls(made.path).result().urls
+        urls = (
+            tinker.RestClient(base_url=connection.base_url, api_key=connection.api_key).get_external_weights_urls(made.path).result().urls
+        )
     try:
         return {file: httpx.get(url, timeout=_TIMEOUT, follow_redirects=True).raise_for_status().content for file, url in urls.items()}
     except httpx.HTTPError as error:

@@ -18,9 +18,7 @@ __all__ = ["ChatForm", "chat_form", "modelfile"]
 
 _MARK = "\N{OBJECT REPLACEMENT CHARACTER}request\N{OBJECT REPLACEMENT CHARACTER}"
 _OLLAMA = {
-    "<|im_end|>": (
-        "{{- range .Messages }}<|im_start|>{{ .Role }}\n{{ .Content }}<|im_end|>\n{{ end }}<|im_start|>assistant\n"
-    ),
+    "<|im_end|>": ("{{- range .Messages }}<|im_start|>{{ .Role }}\n{{ .Content }}<|im_end|>\n{{ end }}<|im_start|>assistant\n"),
     "<|eot_id|>": (
         "<|begin_of_text|>{{- range .Messages }}<|start_header_id|>{{ .Role }}<|end_header_id|>\n\n{{ .Content }}<|eot_id|>{{ end }}"
         "<|start_header_id|>assistant<|end_header_id|>\n\n"

@@ -67,9 +67,7 @@ async def stream(
     tokens: list[int] = []
     shown, finish = "", None
     for size in _chunks(room, whole=whole and not stop):
-        params = tinker.SamplingParams(
-            max_tokens=size, temperature=temperature, top_p=top_p, seed=seed, stop=renderer.get_stop_sequences()
-        )
+        params = tinker.SamplingParams(max_tokens=size, temperature=temperature, top_p=top_p, seed=seed, stop=renderer.get_stop_sequences())
         async with connection.gate:
             with service_errors(connection.base_url):
                 answer = await sampler.sample(tinker.ModelInput.from_ints(prompt + tokens), 1, params)

@@ -172,7 +172,9 @@ def _parsed(body: bytes) -> ChatRequest:
 def _writer(desk: Desk, name: str) -> Writer:
     writers = desk.writers()
     if name not in writers:
-        raise ApiError(404, f"there is no writer {name!r}; there are: {', '.join(writers) or 'none'}", param="model", code="model_not_found")
+        raise ApiError(
+            404, f"there is no writer {name!r}; there are: {', '.join(writers) or 'none'}", param="model", code="model_not_found"
+        )
     return writers[name]
 
 

@@ -21,6 +21,8 @@ from idiolect.tasks import missing_facts, request_facts
 
 __all__ = ["DraftedEmail", "mcp_server"]
 
+_TOLD = "Drafts e-mails in one person's own voice. It never sends any."
+
 
 class DraftedEmail(BaseModel):
     """A draft, and what the person should look at before it is sent."""
@@ -33,7 +35,7 @@ class DraftedEmail(BaseModel):
 
 def mcp_server(desk: Desk) -> MCPServer:
     """The server; ``run_stdio_async`` and ``streamable_http_app`` put it on a transport."""
-    server = MCPServer("idiolect", version=__version__, instructions="Drafts e-mails in one person's own voice. It never sends any.")
+    server = MCPServer("idiolect", version=__version__, instructions=_TOLD, log_level="WARNING")
 
     @server.tool(annotations=ToolAnnotations(read_only_hint=True, open_world_hint=False))
     async def draft_email(

@@ -31,7 +31,9 @@ def token_or_new() -> tuple[str, bool]:
     if not given:
         return f"idl-{secrets.token_urlsafe(24)}", True
     if len(given) < _SHORTEST or not (given.isascii() and given.isprintable()) or " " in given:
-        raise InputError(f"the token must have at least {_SHORTEST} ASCII characters without spaces", where=TOKEN, hint="Unset it to have one drawn")
+        raise InputError(
+            f"the token must have at least {_SHORTEST} ASCII characters without spaces", where=TOKEN, hint="Unset it to have one drawn"
+        )
     return given, False
 
 
@@ -80,4 +82,6 @@ def _listen(host: str, port: int) -> socket.socket:
         return socket.create_server((host, port), family=family, backlog=128)
     except (OSError, OverflowError) as error:
         reason = getattr(error, "strerror", None) or str(error)
-        raise InputError(f"cannot listen there: {reason}", where=f"{host}:{port}", hint="Choose another --port (0 takes a free one)") from error
+        raise InputError(
+            f"cannot listen there: {reason}", where=f"{host}:{port}", hint="Choose another --port (0 takes a free one)"
+        ) from error
