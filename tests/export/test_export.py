@@ -212,7 +212,7 @@ def test_an_unknown_way_to_cut_words_is_refused(tmp_path: Path) -> None:
     held = json.loads(path.read_text(encoding="utf-8"))
     held["pre_tokenizer"]["pretokenizers"][0]["pattern"]["Regex"] = "."
     (tmp_path / "tokenizer.json").write_text(json.dumps(held), encoding="utf-8")
-    with pytest.raises(InputError, match="llama.cpp does not know"):
+    with pytest.raises(InputError, match=r"llama\.cpp does not know"):
         pre_tokenizer(tmp_path / "tokenizer.json", ["Dear Ann"])
 
 

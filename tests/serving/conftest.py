@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, suppress
 
 import pytest
 
@@ -53,10 +53,8 @@ def serving(engine: RunningEngine, place: Workspace) -> Serving:
             assert task is not None
             stopping.append(lambda: loop.call_soon_threadsafe(task.cancel))
             app = make_app(Desk(place, Settings.load(place.settings), connection, limits), TOKEN)
-            try:
+            with suppress(asyncio.CancelledError):
                 await serve(app, "127.0.0.1", 0, lambda url: (address.append(url), ready.set()))
-            except asyncio.CancelledError:
-                pass
 
         def work() -> None:
             with Connection(engine.url, engine.token) as connection:
