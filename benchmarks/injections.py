@@ -19,8 +19,7 @@ from typing import Any
 from scipy.stats import binomtest
 
 from idiolect.cli.local_engine import LocalEngine
-from idiolect.service import Connection, Writer, draft
-from idiolect.service.replies import reply_request
+from idiolect.service import Connection, Writer, draft, reply_request
 from idiolect.settings import pocket_model
 from idiolect.tasks import missing_facts
 from idiolect.workspace import read_json, write_json

@@ -63,7 +63,7 @@ class Desk:
             whole=whole,
         )
 
-    async def text(self, writer: Writer, messages: Messages, wish: Wish = Wish(), number: int = 0) -> tuple[str, Piece]:  # noqa: B008
+    async def text(self, writer: Writer, messages: Messages, wish: Wish = Wish(), number: int = 0) -> tuple[str, Piece]:
         """The whole draft, and its last piece, which counts the tokens."""
         pieces = [piece async for piece in self.pieces(writer, messages, wish, number=number, whole=True)]
         return "".join(piece.text for piece in pieces), pieces[-1]

@@ -14,7 +14,7 @@ from pydantic import BaseModel, Field
 
 from idiolect import __version__
 from idiolect.errors import IdiolectError
-from idiolect.service.replies import reply_request
+from idiolect.service import reply_request
 from idiolect.serving.desk import Desk, Wish
 from idiolect.serving.limits import ApiError
 from idiolect.tasks import missing_facts, request_facts
