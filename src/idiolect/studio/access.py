@@ -115,12 +115,8 @@ class Guard:
             await self._http(scope, receive, send)
 
     async def _http(self, scope: Scope, receive: Receive, send: Send) -> None:
-        begun = False
-
         async def with_headers(message: Message) -> None:
-            nonlocal begun
             if message["type"] == "http.response.start":
-                begun = True
                 headers = MutableHeaders(scope=message)
                 for name, value in _HEADERS.items():
                     headers.setdefault(name, value)
@@ -130,12 +126,10 @@ class Guard:
         try:
             await (refusal or self.app)(scope, receive, with_headers)
         except Exception as error:
-            # The message of an unforeseen error may hold a person's text, so the log has its kind and place only.
-            place = traceback.extract_tb(error.__traceback__)[-1]
+            # The application has shown its page. The message of an unforeseen error may hold a person's text: the log has kind and place.
+            frames = traceback.extract_tb(error.__traceback__)
+            place = next((frame for frame in reversed(frames) if "idiolect" in frame.filename), frames[-1])
             _log.error("%s in %s, line %s", type(error).__name__, place.filename, place.lineno)
-            if not begun:
-                page = _page("Something went wrong here", "The terminal that runs the studio names the place. Go back and try again.", 500)
-                await page(scope, receive, with_headers)
 
     def _refusal(self, scope: Scope) -> Response | None:
         """The answer to a request that may not go on."""
@@ -166,7 +160,10 @@ class Guard:
         if session is None:
             return _page("This link was used already", "Open the newest link that the terminal shows.", 401)
         # A page of our own goes on to the studio: a redirect would still belong to where the link was clicked, and the cookie stay behind.
-        page = HTMLResponse('<!doctype html><html lang="en"><title>idiolect</title><meta http-equiv="refresh" content="0;url=/">')
+        page = HTMLResponse(
+            '<!doctype html><html lang="en"><title>idiolect</title><link rel="icon" href="/static/icon.svg">'
+            '<meta http-equiv="refresh" content="0;url=/">'
+        )
         page.set_cookie(self.access.cookie, session, httponly=True, samesite="strict", path="/")
         return page
 

@@ -63,6 +63,11 @@ def studio_app(workspace: Workspace, settings: Settings, connect: Connect, acces
         problem = "There is no such page. Choose one from the menu above." if error.status_code == 404 else said(Exception(error.detail))
         return desk.page(request, "problem.html", status=error.status_code, page="", problem=problem)
 
+    @app.exception_handler(Exception)
+    def unforeseen(request: Request, error: Exception) -> HTMLResponse:
+        problem = "Something went wrong here; the terminal that runs the studio names the place. Try again."
+        return desk.page(request, "problem.html", status=500, page="", problem=problem)
+
     return Guard(app, access)
 
 
