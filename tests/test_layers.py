@@ -10,7 +10,7 @@ import pytest
 SOURCE = Path(__file__).parent.parent / "src" / "idiolect"
 ORDER = [
     ("errors",), ("workspace",), ("settings",), ("corpus",), ("world",), ("tasks", "prompts"), ("service",), ("synthesis",), ("methods",),
-    ("evaluation",), ("report",), ("studio",), ("pocket",), ("cli",), ("__main__",),
+    ("evaluation",), ("report",), ("studio", "serving", "export"), ("pocket",), ("cli",), ("__main__",),
 ]  # fmt: skip
 RANK = {name: rank for rank, names in enumerate(ORDER) for name in names}
 ENGINE_KNOWS = {"errors", "settings", "engine"}

@@ -35,6 +35,8 @@ VERBS: dict[str, tuple[str, str]] = {
     "report": ("report", "Write the report anew from the result files."),
     "write": ("write", "Write a draft for a request."),
     "studio": ("studio", "Write, compare, watch trainings and set up in the browser."),
+    "serve": ("serve", "Serve the writers as an OpenAI-compatible API, and to assistants over MCP."),
+    "export": ("export", "Write a writer as a model for other programs: peft, transformers, llama.cpp, Ollama."),
     "bench": ("bench", "Measure the measures, on data whose truth is known."),
     "engine": ("engine", "Serve models over the Tinker protocol; prints its URL when it is ready."),
 }

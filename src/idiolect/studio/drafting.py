@@ -6,12 +6,13 @@ Knows writers and rounds. Knows neither where the models run nor how drafts are 
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AbstractContextManager
 
 from idiolect.errors import IdiolectError, ServiceError
 from idiolect.service import Connection
-from idiolect.service.streaming import stream_draft
+from idiolect.service.streaming import stream
 from idiolect.studio.rounds import Round, Rounds
 
 __all__ = ["Connect", "Drafting"]
@@ -69,13 +70,20 @@ class Drafting:
 
     async def _write(self, found: Round, index: int) -> None:
         draft = found.drafts[index]
-        attempt, seed = draft.attempt, self._seed + draft.attempt
+        writer, attempt, start = draft.writer, draft.attempt, time.monotonic()
         try:
-            connection = await self._connected(draft.writer.base_model)
-            async for part in stream_draft(connection, draft.writer, found.asked, seed=seed):
-                if draft.attempt != attempt:
-                    return
-                draft.text, draft.finished, draft.tokens, draft.seconds = part.text, part.finished, part.tokens, part.seconds
+            connection = await self._connected(writer.base_model)
+            pieces = stream(
+                connection,
+                writer,
+                writer.messages(found.asked),
+                max_tokens=writer.max_tokens,
+                temperature=writer.temperature,
+                seed=self._seed + attempt,
+            )
+            async for piece in pieces:
+                draft.text, draft.tokens, draft.seconds = draft.text + piece.text, piece.tokens, time.monotonic() - start
+                draft.finished = piece.finish == "stop"
                 await self._tell()
         except IdiolectError as error:
             draft.error = " ".join(str(error).split())

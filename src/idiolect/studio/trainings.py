@@ -9,6 +9,7 @@ import os
 import signal
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +34,8 @@ class Watched:
 
     name: str
     method: str
+    begun: str
+    """When, in this machine's time: ``25 Nov 2026, 12:45``."""
     state: str
     """``running``, ``finished`` or ``stopped``."""
     step: int
@@ -125,7 +128,8 @@ def _watched(run: Run) -> Watched:
     done = max((int(row["step"]) + 1 for row in rows if isinstance(row.get("step"), int)), default=len(rows))
     method = run.folder.name.split("-")[0]
     curves = tuple(curves_of([Training(method, tuple(rows), config)]))
-    return Watched(run.folder.name, method, state, done, steps if isinstance(steps, int) else None, curves, process)
+    begun = datetime.strptime(run.folder.name.split("-", 1)[1][:15], "%Y%m%d-%H%M%S").strftime("%-d %b %Y, %H:%M")
+    return Watched(run.folder.name, method, begun, state, done, steps if isinstance(steps, int) else None, curves, process)
 
 
 def _rows(run: Run) -> list[dict[str, Any]]:

@@ -11,7 +11,7 @@ from fastapi.responses import RedirectResponse, Response, StreamingResponse
 from idiolect.corpus.preferences import load_preferences
 from idiolect.errors import InputError
 from idiolect.methods.run import writer_named
-from idiolect.prompts import render
+from idiolect.service.replies import reply_request
 from idiolect.studio.desk import Desk, said
 from idiolect.studio.rounds import Round
 from idiolect.studio.votes import record_edit
@@ -35,7 +35,6 @@ def routes(desk: Desk) -> APIRouter:
             "quoted": found.quoted if found else "",
             "round": found,
             "recent": desk.rounds.newest("write", _RECENT),
-            "reads_quotes": desk.settings.instructed,
             **values,
         }
         return desk.page(request, "write.html", **given)
@@ -50,8 +49,8 @@ def routes(desk: Desk) -> APIRouter:
         asked, quoted = _text(form.get("request")), _text(form.get("quoted"))
         writers, chosen = desk.writers(), [str(name) for name in form.getlist("writer")]
         try:
-            prompt = render("reply", request=asked, quoted=quoted) if quoted and desk.settings.instructed else asked
-            made = desk.rounds.new("write", asked, [writers[name] for name in chosen if name in writers], asked=prompt, quoted=quoted)
+            known = [writers[name] for name in chosen if name in writers]
+            made = desk.rounds.new("write", asked, known, asked=reply_request(asked, quoted), quoted=quoted)
         except InputError as error:
             return shown(request, status=400, problem=said(error), asked=asked, quoted=quoted, chosen=chosen)
         desk.drafting.start(made)
