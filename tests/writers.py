@@ -30,7 +30,9 @@ def workspace_with_writers(folder: Path, engine: RunningEngine, *, renderer: str
     save_demonstrations(place.demonstrations, rows)
     plain = Writer(name="baseline", base_model=model, renderer=renderer, max_tokens=160, temperature=0.0)
     shown = tuple((row.input, row.output) for row in rows[:2])
-    prompted = plain.model_copy(update={"name": "few_shot", "system_prompt": 'Write e-mails "in" this style:\n- short — like «this»', "examples": shown})
+    prompted = plain.model_copy(
+        update={"name": "few_shot", "system_prompt": 'Write e-mails "in" this style:\n- short — like «this»', "examples": shown}
+    )
     with Connection(engine.url, engine.token) as connection:
         trainer = connection.client.create_lora_training_client(base_model=model, rank=rank).result()
         talk = connection.renderer(Model(model, renderer))
