@@ -38,6 +38,7 @@ VERBS: dict[str, tuple[str, str]] = {
     "report": ("report", "Write the report anew from the result files."),
     "submit": ("submit", "Check what is handed in, and pack it as a ZIP."),
     "write": ("write", "Write a draft for a request."),
+    "studio": ("studio", "Write, compare, watch trainings and set up in the browser."),
     "serve": ("serve", "Serve the writers as an OpenAI-compatible API, and to assistants over MCP."),
     "export": ("export", "Write a writer as a model for other programs: peft, transformers, llama.cpp, Ollama."),
     "bench": ("bench", "Measure the measures, on data whose truth is known."),
