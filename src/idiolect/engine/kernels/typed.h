@@ -278,17 +278,16 @@ static float *NAME(attend_one)(int64_t group, int64_t kv, int64_t g, int64_t D, 
     for (int64_t b = 0; b < blocks; b++) {
         const float *k = keys + ((int64_t)table[b] * kv + g) * D * BLOCK;
         for (int64_t h = 0; h < group; h++) {
-            vec s0 = {0}, s1 = {0}, s2 = {0}, s3 = {0};
+            vec sums[4][BLOCK / LANES] = {0}; /* four, so that no product waits for the last one */
             const float *own = q + h * D;
             int64_t d = 0;
-            for (; d + 3 < D; d += 4) { /* four sums, so that no product waits for the last one */
-                s0 += own[d] * *(const vec *)(k + d * BLOCK);
-                s1 += own[d + 1] * *(const vec *)(k + (d + 1) * BLOCK);
-                s2 += own[d + 2] * *(const vec *)(k + (d + 2) * BLOCK);
-                s3 += own[d + 3] * *(const vec *)(k + (d + 3) * BLOCK);
-            }
-            for (; d < D; d++) s0 += own[d] * *(const vec *)(k + d * BLOCK);
-            *(vec *)(scratch + h * long_ + b * BLOCK) = ((s0 + s1) + (s2 + s3)) * scale;
+            for (; d + 3 < D; d += 4)
+                for (int i = 0; i < 4; i++)
+                    for (int p = 0; p < BLOCK / LANES; p++) sums[i][p] += own[d + i] * *(const vec *)(k + (d + i) * BLOCK + p * LANES);
+            for (; d < D; d++)
+                for (int p = 0; p < BLOCK / LANES; p++) sums[0][p] += own[d] * *(const vec *)(k + d * BLOCK + p * LANES);
+            for (int p = 0; p < BLOCK / LANES; p++)
+                *(vec *)(scratch + h * long_ + b * BLOCK + p * LANES) = ((sums[0][p] + sums[1][p]) + (sums[2][p] + sums[3][p])) * scale;
         }
     }
     for (int64_t h = 0; h < group; h++) {
@@ -310,19 +309,11 @@ static float *NAME(attend_one)(int64_t group, int64_t kv, int64_t g, int64_t D, 
             float *to = mixed + h * wide;
             int64_t d = 0;
             for (; d + 4 * BLOCK <= D; d += 4 * BLOCK) {
-                vec a0 = *(vec *)(to + d), a1 = *(vec *)(to + d + BLOCK);
-                vec a2 = *(vec *)(to + d + 2 * BLOCK), a3 = *(vec *)(to + d + 3 * BLOCK);
-                for (int64_t i = 0; i < rows; i++) {
-                    const float *from = v + i * D + d;
-                    a0 += weight[i] * *(const vec *)from;
-                    a1 += weight[i] * *(const vec *)(from + BLOCK);
-                    a2 += weight[i] * *(const vec *)(from + 2 * BLOCK);
-                    a3 += weight[i] * *(const vec *)(from + 3 * BLOCK);
-                }
-                *(vec *)(to + d) = a0;
-                *(vec *)(to + d + BLOCK) = a1;
-                *(vec *)(to + d + 2 * BLOCK) = a2;
-                *(vec *)(to + d + 3 * BLOCK) = a3;
+                vec sums[4 * BLOCK / LANES];
+                for (int p = 0; p < 4 * BLOCK / LANES; p++) sums[p] = *(vec *)(to + d + p * LANES);
+                for (int64_t i = 0; i < rows; i++)
+                    for (int p = 0; p < 4 * BLOCK / LANES; p++) sums[p] += weight[i] * *(const vec *)(v + i * D + d + p * LANES);
+                for (int p = 0; p < 4 * BLOCK / LANES; p++) *(vec *)(to + d + p * LANES) = sums[p];
             }
             for (int64_t i = 0; i < rows && d < D; i++)
 #pragma omp simd
