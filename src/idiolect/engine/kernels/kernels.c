@@ -74,6 +74,7 @@ static inline float *zeros(int64_t count) {
 #define TILE 3
 #endif
 #define PARTS (2 * BLOCK / LANES)
+#define TOGETHER 12 /* rows that meet a panel while it is near; a multiple of TILE */
 
 #define TILES(M, m, DO) /* DO(rows) for all M rows, in as few steps as they fill */ \
     {                                                                                \
