@@ -71,9 +71,10 @@ static inline float *zeros(int64_t count) {
 #ifdef __AVX512F__
 #define TILE 12
 #else
-#define TILE 3
+#define TILE 6
 #endif
-#define PARTS (2 * BLOCK / LANES)
+/* Vectors of a row at once: of few rows a whole panel's, so that no product waits for the last one. */
+#define PARTS(R) ((R) > 2 ? 2 : 2 * BLOCK / LANES)
 #define TOGETHER 12 /* rows that meet a panel while it is near; a multiple of TILE */
 
 #define TILES(M, m, DO) /* DO(rows) for all M rows, in as few steps as they fill */ \
@@ -88,16 +89,16 @@ static inline float *zeros(int64_t count) {
 /* R rows and 32 columns of C (+)= A B. */
 static inline __attribute__((always_inline)) void tile(const int R, int64_t K, const float *a, int64_t row, int64_t column, const float *b,
                                                        int64_t ldb, float *c, int64_t ldc, int add) {
-    vec sums[TILE][PARTS];
-    for (int r = 0; r < R; r++)
-        for (int p = 0; p < PARTS; p++) sums[r][p] = add ? *(vec *)(c + r * ldc + p * LANES) : (vec){0};
-    for (int64_t k = 0; k < K; k++)
-        for (int p = 0; p < PARTS; p++) {
-            vec part = *(const vec *)(b + k * ldb + p * LANES);
-            for (int r = 0; r < R; r++) sums[r][p] += a[r * row + k * column] * part;
-        }
-    for (int r = 0; r < R; r++)
-        for (int p = 0; p < PARTS; p++) *(vec *)(c + r * ldc + p * LANES) = sums[r][p];
+    for (int n = 0; n < 2 * BLOCK; n += PARTS(R) * LANES) {
+        vec sums[TILE][PARTS(1)];
+        for (int r = 0; r < R; r++)
+            for (int p = 0; p < PARTS(R); p++) sums[r][p] = add ? *(vec *)(c + r * ldc + n + p * LANES) : (vec){0};
+        for (int64_t k = 0; k < K; k++)
+            for (int r = 0; r < R; r++)
+                for (int p = 0; p < PARTS(R); p++) sums[r][p] += a[r * row + k * column] * *(const vec *)(b + k * ldb + n + p * LANES);
+        for (int r = 0; r < R; r++)
+            for (int p = 0; p < PARTS(R); p++) *(vec *)(c + r * ldc + n + p * LANES) = sums[r][p];
+    }
 }
 
 /* C [M, N] = (or += if add) A [M, K] B [K, N]; A's element (m, k) is a[m * row + k * column]; N a multiple of 32. */
