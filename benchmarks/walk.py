@@ -129,11 +129,11 @@ print(f"\nRequest: {synthetic[0].input}\n\n{synthetic[0].output}")
 # A LoRA adapter learns (request → text) without any prompt. First what it will cost, then the training.
 
 # %%
-from idiolect.cli.sft import planned
+from idiolect.cli.planning import planned_sft, tell_plan
 from idiolect.methods.sft import SftConfig, sft
 
 config = SftConfig(steps=6) if SMALL else SftConfig()
-print(planned(workspace, settings, config).told(settings.prices))
+tell_plan(settings, planned_sft(workspace, settings, config))
 
 # %%
 tuned = connection.run(sft(connection, workspace, settings, demonstrations, synthetic, config))
