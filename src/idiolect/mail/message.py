@@ -20,7 +20,7 @@ from idiolect.errors import InputError
 __all__ = ["Received", "compose", "read_received"]
 
 _REPLY = re.compile(r"^\s*(?:re|aw|sv)\s*:", re.IGNORECASE)
-_MAILBOX = re.compile(r'(?:(?P<name>"(?:[^"\\]|\\.)*" ?|[^"<>@,;]*)<(?=[^<>]+>$))?(?P<address>[^@\s<>,;"]+@[^@\s<>,;"]+)>?')
+_MAILBOX = re.compile(r'((?P<name>"(?:[^"\\]|\\.)*" ?|[^"<>@,;]*)<)?(?P<address>[^@\s<>,;"]+@[^@\s<>,;"]+)(?(1)>)')
 _MOST_REFERENCES = 20
 
 
