@@ -6,6 +6,7 @@ import os
 import shutil
 import socket
 import subprocess
+import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -68,18 +69,21 @@ def _free_port() -> int:
 
 
 @contextmanager
-def imap_server(base: Path, *, drafts: str = "Entwürfe", marked: bool = True) -> Iterator[tuple[int, int, Path]]:
+def imap_server(*, drafts: str = "Entwürfe", marked: bool = True) -> Iterator[tuple[int, int, Path]]:
     """Ports of IMAP and of IMAP over TLS, and the certificate to trust. The drafts folder is ``marked`` as such or not (RFC 6154)."""
     dovecot = shutil.which("dovecot", path=f"{os.environ.get('PATH', '')}:/usr/sbin")
     if dovecot is None:
         pytest.skip("dovecot is not installed (apt-get install dovecot-imapd)")
     if os.getuid() != 0:
         pytest.skip("dovecot changes users, which takes root")
-    base.chmod(0o755)
-    for above in base.parents:
-        # pytest's folders are for their owner only, and the mail belongs to another user.
-        if above.stat().st_uid == os.getuid() and above != Path("/") and not above.stat().st_mode & 0o001:
-            above.chmod(above.stat().st_mode | 0o011)
+    # pytest's own folders are for their owner only, and the server and the mail belong to other users.
+    with tempfile.TemporaryDirectory(prefix="imap-") as folder:
+        base = Path(folder)
+        base.chmod(0o755)
+        yield from _served(dovecot, base, drafts, marked)
+
+
+def _served(dovecot: str, base: Path, drafts: str, marked: bool) -> Iterator[tuple[int, int, Path]]:
     (base / "mail").mkdir()
     shutil.chown(base / "mail", "nobody", "nogroup")
     (base / "users").write_text(f"{USER}:{{PLAIN}}{PASSWORD}\n", encoding="utf-8")

@@ -27,8 +27,8 @@ ASKED = (
 
 
 @pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[int, int, Path]]:
-    with imap_server(tmp_path_factory.mktemp("imap")) as running:
+def server() -> Iterator[tuple[int, int, Path]]:
+    with imap_server() as running:
         yield running
 
 
@@ -96,8 +96,8 @@ def test_refusals_say_what_to_do(server: tuple[int, int, Path]) -> None:
         Mailbox(account(1), PASSWORD)
 
 
-def test_an_unmarked_folder_is_known_by_its_name(tmp_path: Path) -> None:
-    with imap_server(tmp_path, drafts="Drafts", marked=False) as (port, *_), Mailbox(account(port), PASSWORD) as mailbox:
+def test_an_unmarked_folder_is_known_by_its_name() -> None:
+    with imap_server(drafts="Drafts", marked=False) as (port, *_), Mailbox(account(port), PASSWORD) as mailbox:
         assert mailbox.drafts_folder() == "Drafts"
 
 
