@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Literal
 
 from idiolect.cli.scripting import ScriptConfig, run_script
-from idiolect.cli.sft import run_sft
+from idiolect.cli.sft import planned, run_sft
 from idiolect.methods.sft import SftConfig
 
 
@@ -35,7 +35,11 @@ class Config(ScriptConfig):
 
 def main(config: Config) -> None:
     workspace, settings = config.opened()
-    run_sft(workspace, settings, config.told(SftConfig, lora_rank="rank", lr_schedule="schedule", max_steps="steps"))
+    asked = config.told(SftConfig, lora_rank="rank", lr_schedule="schedule", max_steps="steps")
+    if config.dry_run:
+        print(planned(workspace, settings, asked).told(settings.prices))
+    else:
+        run_sft(workspace, settings, asked, config.tracking)
 
 
 if __name__ == "__main__":

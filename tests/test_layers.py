@@ -10,6 +10,7 @@ import pytest
 SOURCE = Path(__file__).parent.parent / "src" / "idiolect"
 ORDER = [
     ("errors",), ("workspace",), ("settings",), ("corpus",), ("mail", "world"), ("tasks", "prompts"), ("service",), ("synthesis",),
+    ("judge",),
     ("methods",), ("evaluation",), ("report",), ("pocket",), ("cli",), ("__main__",),
 ]  # fmt: skip
 RANK = {name: rank for rank, names in enumerate(ORDER) for name in names}

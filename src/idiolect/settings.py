@@ -10,7 +10,7 @@ import io
 import os
 import tomllib
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any, Literal, TypeVar, get_args
 
 import tomli_w
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -20,9 +20,11 @@ from idiolect.errors import InputError
 from idiolect.workspace import read_text, write_atomic
 
 __all__ = [
+    "METHOD_PRESETS",
     "PRESETS",
     "Models",
     "Preset",
+    "Price",
     "Prices",
     "ServiceSettings",
     "Settings",
@@ -33,6 +35,7 @@ __all__ = [
 ]
 
 Preset = Literal["pocket", "handout", "local"]
+C = TypeVar("C", bound=BaseModel)
 
 
 class Models(BaseModel):
@@ -55,6 +58,17 @@ PRESETS: dict[str, Models] = {
     "local": Models(),
 }
 
+METHOD_PRESETS: dict[Preset, dict[str, dict[str, Any]]] = {
+    "handout": {
+        "synthesis": {"per_topic": 10},
+        "sft": {"data": "synthetic"},
+        "reward_model": {},
+        "rlaif": {},
+        "ditto": {},
+    },
+}
+"""Preset → method → fields of its config that differ from the config's own defaults."""
+
 
 class ServiceSettings(BaseModel):
     """Where the models run. With neither an address nor a key the command line starts the local engine."""
@@ -66,16 +80,31 @@ class ServiceSettings(BaseModel):
     """Requests under way at one time."""
 
 
-class Prices(BaseModel):
-    """What a service asks, for the report's cost."""
+class Price(BaseModel):
+    """What a service asks for a million tokens."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
-    currency: str = "USD"
-    """What the prices are in."""
+    read: float | None = Field(default=None, ge=0, allow_inf_nan=False)
+    """For a million tokens of prompts that are read."""
     sampled: float | None = Field(default=None, ge=0, allow_inf_nan=False)
     """For a million sampled tokens."""
     trained: float | None = Field(default=None, ge=0, allow_inf_nan=False)
     """For a million tokens trained on."""
+
+
+class Prices(Price):
+    """What a service asks, for the report's cost and for a dry run."""
+
+    currency: str = "USD"
+    """What the prices are in."""
+    models: dict[str, Price] = Field(default_factory=dict)
+    """Prices of single models, by name; what they leave out is as for all."""
+
+    def of(self, model: str) -> Price:
+        """The price of one model."""
+        own = self.models.get(model, Price())
+        parts = {name: getattr(self, name) if (value := getattr(own, name)) is None else value for name in Price.model_fields}
+        return Price(**parts)
 
 
 class Settings(BaseSettings):
@@ -134,6 +163,11 @@ class Settings(BaseSettings):
         values = self.model_dump(mode="json", exclude_defaults=True, exclude_none=True)
         kept = {"author": self.author, "task": self.task, "preset": self.preset, **values}
         write_atomic(path, tomli_w.dumps({name: kept[name] for name in type(self).model_fields if name in kept}))
+
+    def filled(self, method: str, config: C) -> C:
+        """The config with the preset's values where nothing was asked for."""
+        preset = METHOD_PRESETS.get(self.preset, {}).get(method, {})
+        return config.model_copy(update={name: value for name, value in preset.items() if name not in config.model_fields_set})
 
     @property
     def base_url(self) -> str | None:

@@ -9,7 +9,7 @@ import typer
 
 from idiolect.cli.options import AsJson, Folder, open_workspace
 from idiolect.cli.options import report as tell
-from idiolect.report import build_report
+from idiolect.report import build_report, build_writeup
 
 __all__ = ["report"]
 
@@ -26,10 +26,17 @@ def report(
     redact: Annotated[
         bool, typer.Option("--redact", help="Write report-redacted.html and .pdf, to be shared: no addresses, numbers or secret links.")
     ] = False,
+    writeup: Annotated[
+        bool, typer.Option("--writeup", help="Write writeup.md and .pdf, the handout's sections, from the saved runs.")
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Write the report anew from the result files."""
     place, settings = open_workspace(workspace)
+    if writeup:
+        files = build_writeup(place, settings)
+        tell(as_json, {"writeup": str(files.markdown), "pdf": str(files.pdf)}, f"Writeup: {files.markdown}\nPDF:     {files.pdf}")
+        return
     stated = {"sampled": price_per_million, "trained": training_price_per_million, "currency": currency}
     prices = settings.prices.model_copy(update={name: value for name, value in stated.items() if value is not None})
     written = build_report(place, prices=prices, redact=redact)

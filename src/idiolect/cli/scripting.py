@@ -15,6 +15,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from idiolect.cli.options import open_workspace
 from idiolect.errors import IdiolectError, InputError
+from idiolect.methods.tracking import Tracking
 from idiolect.settings import Settings
 from idiolect.workspace import Workspace
 
@@ -38,6 +39,18 @@ class ScriptConfig(BaseModel):
     """The cookbook renderer of that model."""
     base_url: str | None = None
     """Address of a Tinker-compatible server."""
+    wandb_project: str | None = None
+    """The Weights & Biases project to log to; without one nothing is logged there."""
+    wandb_name: str | None = None
+    """The run's name there."""
+    dry_run: bool = False
+    """Only say what would be done, with how many tokens, and what that costs."""
+
+    @property
+    def tracking(self) -> Tracking:
+        if self.wandb_project is None:
+            return Tracking()
+        return Tracking(wandb=True, wandb_project=self.wandb_project, wandb_name=self.wandb_name)
 
     def opened(self) -> tuple[Workspace, Settings]:
         """The workspace, and its settings with what the command line says instead."""
