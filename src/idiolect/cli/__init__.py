@@ -34,6 +34,7 @@ VERBS: dict[str, tuple[str, str]] = {
     "audit": ("audit", "Copy the workspace with planted secrets, to measure what fine-tuning gives away."),
     "report": ("report", "Write the report anew from the result files."),
     "submit": ("submit", "Check what is handed in, and pack it as a ZIP."),
+    "improve": ("improve", "Train a writer on your votes and edits."),
     "write": ("write", "Write a draft for a request."),
     "draft": ("draft", "Write a draft and leave it in the drafts folder of a mail account; nothing is sent."),
     "bench": ("bench", "Measure the measures, on data whose truth is known."),
