@@ -21,7 +21,10 @@ _WRITERS = (
     "Names of the workspace's writers, and others as [NAME=]SOURCE: run:FOLDER, model:NAME[+prompt], drafts:FILE (JSONL, JSON or CSV with "
     "request and draft), openai:URL#MODEL[+prompt]. The baseline always joins."
 )
-_JUDGE = "Who decides the win rates: style (the authorship verifier), facts (fewer faults), truth (a simulated author's traits) or rubric (the trained judge)."
+_JUDGE = (
+    "Who decides the win rates: style (the authorship verifier), facts (fewer faults), truth (a simulated author's traits) or rubric "
+    "(the trained judge)."
+)
 
 
 def compare(
