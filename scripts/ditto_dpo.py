@@ -7,9 +7,8 @@ from __future__ import annotations
 
 from typing import Literal
 
-from idiolect.cli.ditto import run_ditto
+from idiolect.cli.ditto import planned, run_ditto
 from idiolect.cli.scripting import ScriptConfig, run_script
-from idiolect.errors import InputError
 from idiolect.methods.ditto import DittoConfig
 
 
@@ -46,13 +45,14 @@ class Config(ScriptConfig):
 
 def main(config: Config) -> None:
     workspace, settings = config.opened()
-    if config.dry_run:
-        raise InputError("a dry run is not there for DITTO", where="field dry_run", hint="Use idiolect sft --dry-run for a first idea")
     asked = config.told(
         DittoConfig, num_demos="demonstrations", sft_loss="imitate_to", sft_steps="imitate_steps", num_rounds="rounds",
         steps_per_round="steps", samples_per_demo="samples", dpo_beta="beta",
     )  # fmt: skip
-    run_ditto(workspace, settings, asked, config.tracking)
+    if config.dry_run:
+        print(planned(workspace, settings, asked).told(settings.prices))
+    else:
+        run_ditto(workspace, settings, asked, config.tracking)
 
 
 if __name__ == "__main__":

@@ -31,7 +31,7 @@ from idiolect.service.sampling import complete, derive_seed
 from idiolect.service.scores import text_logprobs
 from idiolect.service.writer import TEMPERATURE, Writer
 from idiolect.settings import Settings, pocket_model
-from idiolect.workspace import Workspace, append_json_line, read_json, read_json_lines, write_json
+from idiolect.workspace import Workspace, append_json_line, read_json, read_json_lines, write_json, write_json_lines
 
 if TYPE_CHECKING:
     import tinker
@@ -149,6 +149,10 @@ class _Trainer:
     async def start(self) -> tinker.TrainingClient:
         """The policy after imitation, or after the last whole round of a run that was killed."""
         saved = list(read_json_lines(self._checkpoints, torn_tail=True)) if self._checkpoints.exists() else []
+        metrics = self.run.folder / "metrics.jsonl"
+        # What a kill left of a round is done again, and is told once.
+        done = [row for row in read_json_lines(metrics, torn_tail=True) if row.get("round", -1) < saved[-1]["round"]] if saved else []
+        write_json_lines(metrics, done)
         if saved:
             self.round = saved[-1]["round"]
             return await self.connection.client.create_training_client_from_state_with_optimizer(saved[-1]["state"])
