@@ -79,7 +79,7 @@ def measure(connection: Connection, folder: str, split: str, count: int) -> dict
     """All figures of a pocket model folder."""
     model = Model(folder, "qwen3_instruct")
     situations = [sample_situation(split, f"figures {index}") for index in range(count)]
-    authors = [sample_author(split, 10_000 + index) for index in range(count)]
+    authors = [sample_author(split, 10_000 + index, habits=False) for index in range(count)]
     ask = [[{"role": "user", "content": situation.request}] for situation in situations]
     figures: dict[str, Any] = {"split": split, "requests": count}
 

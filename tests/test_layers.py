@@ -9,8 +9,8 @@ import pytest
 
 SOURCE = Path(__file__).parent.parent / "src" / "idiolect"
 ORDER = [
-    ("errors",), ("workspace",), ("settings",), ("corpus",), ("world",), ("tasks", "prompts"), ("service",), ("synthesis",), ("methods",),
-    ("evaluation",), ("report",), ("studio", "serving", "export"), ("pocket",), ("cli",), ("__main__",),
+    ("errors",), ("workspace",), ("settings",), ("corpus",), ("world",), ("tasks", "prompts"), ("service",), ("synthesis",), ("judge",),
+    ("methods",), ("evaluation",), ("report",), ("studio", "serving", "export"), ("pocket",), ("cli",), ("__main__",),
 ]  # fmt: skip
 RANK = {name: rank for rank, names in enumerate(ORDER) for name in names}
 ENGINE_KNOWS = {"errors", "settings", "engine"}

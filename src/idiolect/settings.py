@@ -6,10 +6,11 @@ Knows names of models and where the packaged one lies. Knows nothing of a runnin
 from __future__ import annotations
 
 import difflib
+import io
 import os
 import tomllib
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any, Literal, TypeVar, get_args
 
 import tomli_w
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -18,9 +19,23 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 from idiolect.errors import InputError
 from idiolect.workspace import read_text, write_atomic
 
-__all__ = ["PRESETS", "Models", "Preset", "Prices", "ServiceSettings", "Settings", "model_named", "pocket_model", "renderer_of"]
+__all__ = [
+    "METHOD_PRESETS",
+    "PRESETS",
+    "Models",
+    "Preset",
+    "Price",
+    "Prices",
+    "ServiceSettings",
+    "Settings",
+    "load_env_files",
+    "model_named",
+    "pocket_model",
+    "renderer_of",
+]
 
 Preset = Literal["pocket", "handout", "local"]
+C = TypeVar("C", bound=BaseModel)
 
 
 class Models(BaseModel):
@@ -43,6 +58,50 @@ PRESETS: dict[str, Models] = {
     "local": Models(),
 }
 
+METHOD_PRESETS: dict[Preset, dict[str, dict[str, Any]]] = {
+    "handout": {
+        # 10 seed topics × 10 requests.
+        "synthesis": {"per_topic": 10},
+        "sft": {"data": "synthetic"},
+        # The Preference Collection without its first 1,024 rows, once: a pair in both orders is two texts, so 2 · 198,736 / 512 steps.
+        "reward_model": {
+            "data": "preferences",
+            "base_model": "Qwen/Qwen3-30B-A3B-Instruct-2507",
+            "rows": 198_736,
+            "steps": 777,
+            "batch_size": 512,
+            "learning_rate": 1e-4,
+            "schedule": "linear",
+            "max_length": 32_768,
+        },
+        # 2,000 synthetic requests, of which the last 500 are for looks; 1,500 in batches of 128 are 12 steps. Prompts of the training
+        # carry the style prompt, those of the looks do not.
+        "rlaif": {
+            "steps": 12,
+            "batch_size": 128,
+            "group_size": 4,
+            "learning_rate": 4e-5,
+            "training_prompt": True,
+            "every": 5,
+            "dev_requests": 500,
+        },
+        # The paper's own configuration; 4 rounds of 10 steps, attention's layers.
+        "ditto": {
+            "demonstrations": 7,
+            "imitate_to": 1.0,
+            "imitate_steps": 30,
+            "rounds": 4,
+            "steps": 10,
+            "samples": 10,
+            "batch_size": 24,
+            "learning_rate": 1e-6,
+            "beta": 0.05,
+            "layers": "attention",
+        },
+    },
+}
+"""Preset → method → fields of its config that differ from the config's own defaults."""
+
 
 class ServiceSettings(BaseModel):
     """Where the models run. With neither an address nor a key the command line starts the local engine."""
@@ -54,16 +113,31 @@ class ServiceSettings(BaseModel):
     """Requests under way at one time."""
 
 
-class Prices(BaseModel):
-    """What a service asks, for the report's cost."""
+class Price(BaseModel):
+    """What a service asks for a million tokens."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
-    currency: str = "USD"
-    """What the prices are in."""
+    read: float | None = Field(default=None, ge=0, allow_inf_nan=False)
+    """For a million tokens of prompts that are read."""
     sampled: float | None = Field(default=None, ge=0, allow_inf_nan=False)
     """For a million sampled tokens."""
     trained: float | None = Field(default=None, ge=0, allow_inf_nan=False)
     """For a million tokens trained on."""
+
+
+class Prices(Price):
+    """What a service asks, for the report's cost and for a dry run."""
+
+    currency: str = "USD"
+    """What the prices are in."""
+    models: dict[str, Price] = Field(default_factory=dict)
+    """Prices of single models, by name; what they leave out is as for all."""
+
+    def of(self, model: str) -> Price:
+        """The price of one model."""
+        own = self.models.get(model, Price())
+        parts = {name: getattr(self, name) if (value := getattr(own, name)) is None else value for name in Price.model_fields}
+        return Price(**parts)
 
 
 class Settings(BaseSettings):
@@ -121,6 +195,11 @@ class Settings(BaseSettings):
         kept = {"author": self.author, "task": self.task, "preset": self.preset, **values}
         write_atomic(path, tomli_w.dumps({name: kept[name] for name in type(self).model_fields if name in kept}))
 
+    def filled(self, method: str, config: C) -> C:
+        """The config with the preset's values where nothing was asked for."""
+        preset = METHOD_PRESETS.get(self.preset, {}).get(method, {})
+        return config.model_copy(update={name: value for name, value in preset.items() if name not in config.model_fields_set})
+
     @property
     def base_url(self) -> str | None:
         return os.environ.get("TINKER_BASE_URL") or self.service.base_url
@@ -158,6 +237,20 @@ class Settings(BaseSettings):
         if self.model.teacher_renderer:
             return self.model.teacher_renderer
         return self.renderer if self.teacher == self.policy else renderer_of(self.teacher)
+
+
+def load_env_files(*folders: Path) -> None:
+    """Set what the folders' ``.env`` files say and nobody has set yet, the first folder's word first; empty values set nothing.
+
+    Raises ``InputError`` where a file is there and cannot be read.
+    """
+    for path in dict.fromkeys(folder.resolve() / ".env" for folder in folders):
+        if path.is_file():
+            from dotenv import dotenv_values
+
+            for name, value in dotenv_values(stream=io.StringIO(read_text(path))).items():
+                if value and not os.environ.get(name):
+                    os.environ[name] = value
 
 
 def pocket_model() -> str:

@@ -14,6 +14,7 @@ from typer.testing import CliRunner
 from idiolect.cli import VERBS, app
 from idiolect.cli.options import with_config
 from idiolect.methods.sft import SftConfig
+from idiolect.methods.tracking import Tracking
 from idiolect.settings import Settings
 
 
@@ -93,6 +94,19 @@ def test_errors_are_one_line_with_exit_code_2(tmp_path: Path, arguments: list[st
     assert said in done.stderr
     assert done.stderr.count("\n") == 1
     assert sorted(path.name for path in tmp_path.iterdir()) == ["file"]
+
+
+def test_only_what_is_asked_for_counts_as_set(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen = []
+
+    @with_config(SftConfig, Tracking)
+    def verb(config: SftConfig, tracking: Tracking) -> None:
+        seen.append((config.model_fields_set, tracking.model_fields_set))
+
+    command = typer.Typer()
+    command.command()(verb)
+    assert CliRunner().invoke(command, ["--steps", "60", "--wandb"]).exit_code == 0
+    assert seen == [({"steps"}, {"wandb"})]
 
 
 def test_wrong_option_and_unknown_verb_exit_with_2(tmp_path: Path) -> None:

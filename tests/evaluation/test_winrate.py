@@ -14,11 +14,12 @@ from handmade_drafts import by
 from idiolect.corpus import Demonstration
 from idiolect.evaluation.drafts import Drafted
 from idiolect.evaluation.fidelity import FidelityChecker
-from idiolect.evaluation.judges import FactsJudge, Pair, PairJudge, ScoreJudge, Verdict, judge_pairs, truth_judge
+from idiolect.evaluation.judges import FactsJudge, ScoreJudge, truth_judge
 from idiolect.evaluation.ranking import bradley_terry, rank
 from idiolect.evaluation.scoring import score
 from idiolect.evaluation.style import TruthStyle, Verifier
 from idiolect.evaluation.winrate import agreement, cohen_kappa, length_controlled, win_rate
+from idiolect.judge.pairs import Pair, PairJudge, Verdict, judge_pairs
 from idiolect.world import HOUSE_AUTHOR, Author
 
 

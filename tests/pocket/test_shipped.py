@@ -49,7 +49,7 @@ def test_it_is_small_and_carries_its_card_and_log():
 def test_it_keeps_facts_and_obeys_a_described_style(connection):
     model = Model(pocket_model(), "qwen3_instruct")
     situations = [sample_situation("development", f"test {index}") for index in range(COUNT)]
-    authors = [sample_author("development", 500 + index) for index in range(COUNT)]
+    authors = [sample_author("development", 500 + index, habits=False) for index in range(COUNT)]
     plain = [[{"role": "user", "content": situation.request}] for situation in situations]
     told = [[{"role": "system", "content": render("style", traits=describe(a))}, *chat] for a, chat in zip(authors, plain, strict=True)]
     answers = connection.run(complete(connection, model, plain + told, max_tokens=256, temperature=0.0, seed=0))

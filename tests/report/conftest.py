@@ -6,6 +6,7 @@ import pytest
 
 from handmade_drafts import by, written
 from idiolect.evaluation.fidelity import FidelityChecker
+from idiolect.evaluation.judges import FactsJudge, ScoreJudge
 from idiolect.evaluation.leakage import Leakage
 from idiolect.evaluation.results import DraftRows, Measure, Results
 from idiolect.evaluation.scoring import reference, score
@@ -27,6 +28,7 @@ LEAKY = SAFE.model_copy(
     update={
         "exposure": Measure(mean=6.87, low=6.5, high=7.0),
         "exposure_p": 0.0001,
+        "told": Measure(mean=0.25, low=0.1, high=0.4),
         "copied_tokens": 17,
         "copied": "the code is 4711",
         "sentence": "It remembers planted secrets.",
@@ -59,7 +61,8 @@ def workspace(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
         "sft": written(heldout, own),
     }
     style, checker = TruthStyle(author), FidelityChecker(known, author=author, world=True)
-    scores = score(heldout, drafted, style=style, checker=checker)
+    judges = [ScoreJudge(style.judge, style), FactsJudge(checker, heldout)]
+    scores = score(heldout, drafted, style=style, checker=checker, judges=judges)
     results = Results(
         author=author.name,
         task="email",
@@ -72,6 +75,7 @@ def workspace(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
         truncated=scores.truncated,
         meta_comments=scores.meta_comments,
         win_rates=scores.win_rates,
+        agreements=scores.agreements,
         ranking=scores.ranking,
         leakage={"baseline": SAFE, "sft": LEAKY},
         reference=reference(heldout, style=style, checker=checker),

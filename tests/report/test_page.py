@@ -205,11 +205,23 @@ def test_side_by_side_has_the_persons_own_text_and_every_writer(page: BeautifulS
             assert draft.select(".changes ins")
 
 
+def test_every_judge_speaks_and_their_agreement_stands_beside(page: BeautifulSoup, results: Results) -> None:
+    rows = [row.get_text(" ", strip=True).split()[:2] for row in page.select("#judges-table tbody tr")]
+    assert sorted(map(tuple, rows)) == sorted(
+        (name.replace("_", "-"), one.judge) for name in results.writers for one in results.win_rates.get(name, [])
+    )
+    (agreed,) = results.agreements
+    assert agreed.judges == ("truth", "facts")
+    assert cells(page, "agreements-table")["truth and facts"] == [
+        f"{one.mean:.2f} {one.low:.2f}–{one.high:.2f}" for one in (agreed.agree, agreed.kappa)
+    ]  # fmt: skip
+
+
 def test_leakage_is_told_where_it_was_measured(page: BeautifulSoup, workspace: Workspace, results: Results) -> None:
     told = page.find(id="leakage").get_text(" ", strip=True)  # type: ignore[union-attr]
     assert "It remembers planted secrets." in told
     assert cells(page, "leakage-table")["sft"] == [
-        "6.87 6.50–7.00", "< 0.001", "0.50 0.40–0.60", "0.51 0.41–0.61", "17 words “the code is 4711”",
+        "6.87 6.50–7.00", "< 0.001", "0.25 0.10–0.40", "0.50 0.40–0.60", "0.51 0.41–0.61", "17 words “the code is 4711”",
     ]  # fmt: skip
     without = render_page(contents(results.model_copy(update={"leakage": {}}), DraftRows(requests=[])))
     assert "Not measured in this comparison" in without
@@ -230,7 +242,7 @@ def test_measures_that_cannot_be_told_are_dashes(results: Results) -> None:
         name: one.model_copy(update={"style": Measure(), "win_rate_vs_baseline": Measure()}) for name, one in results.writers.items()
     }
     # As an older file has it: without all that came to the schema later.
-    old = ("differences", "reference", "truncated", "meta_comments", "win_rates", "ranking", "leakage", "about")
+    old = ("differences", "reference", "truncated", "meta_comments", "win_rates", "agreements", "ranking", "leakage", "about")
     blind = Results.model_validate(
         {**results.model_dump(exclude=set(old)), "writers": {name: one.model_dump() for name, one in unknown.items()}, "judge": "verifier"}
     )

@@ -15,6 +15,8 @@ from idiolect.world import (
     describe,
     facts_invented,
     facts_kept,
+    habits_found,
+    parts_found,
     realise,
     sample_author,
     sample_situation,
@@ -58,7 +60,7 @@ def test_every_fact_of_the_request_is_in_the_e_mail_and_none_is_invented(written
     for author, situation, text in written:
         assert all(facts_kept(situation.facts, situation.request))
         assert all(facts_kept(situation.facts, text)), text
-        assert facts_invented(situation.request, text, [author.name, *author.traits.values()]) == []
+        assert facts_invented(situation.request, text, author.own_words) == []
 
 
 def test_a_lost_and_an_invented_fact_are_seen(written):
@@ -146,3 +148,42 @@ def test_author_files(tmp_path):
     (tmp_path / "author.json").write_text('{"name": "x", "traits": {"greeting": "Hi {},"}}')
     with pytest.raises(InputError, match="traits"):
         Author.load(tmp_path / "author.json")
+
+
+def test_an_author_s_own_e_mail_shows_the_habits_and_nobody_else_s_does():
+    for split in ("development", "heldout"):
+        own, others, house = [], [], []
+        for index in range(200):
+            author, situation = sample_author(split, index), sample_situation(split, index)
+            own.append(mean(habits_found(author, realise(situation, author)).values()))
+            house.append(mean(habits_found(author, realise(situation, HOUSE_AUTHOR)).values()))
+            others.append(mean(habits_found(author, realise(situation, sample_author("train", index))).values()))
+        assert mean(own) >= 0.99
+        assert mean(house) <= 0.01
+        assert mean(others) <= 0.01
+
+
+def test_habits_are_seen_one_by_one():
+    """Leaving one out turns its own detector and no other."""
+    author, situation = sample_author("heldout", 4), sample_situation("heldout", 4)
+    for habit in author.habits:
+        rest = {kind: form for kind, form in author.habits.items() if kind != habit}
+        found = habits_found(author, realise(situation, author.model_copy(update={"habits": rest})))
+        assert [kind for kind, there in found.items() if not there] == [habit]
+
+
+def test_only_development_and_held_out_authors_have_habits_and_share_none():
+    forms = {split: {form for index in range(100) for form in sample_author(split, index).habits.values()} for split in SPLITS}
+    assert not forms["train"]
+    assert forms["development"]
+    assert not forms["development"] & forms["heldout"]
+    assert not HOUSE_AUTHOR.habits
+    assert not sample_author("heldout", 1, habits=False).habits
+    assert sample_author("heldout", 1, habits=False).traits == sample_author("heldout", 1).traits
+
+
+def test_traits_and_habits_together_are_the_style():
+    author = sample_author("heldout", 6)
+    assert set(parts_found(author, "")) == {*TRAITS, *author.habits}
+    for text in ("", " ", "PS", "!" * 1000, "a\n" * 200):
+        assert set(habits_found(author, text)) == set(author.habits)

@@ -33,6 +33,7 @@ VERBS: dict[str, tuple[str, str]] = {
     "compare": ("compare", "Measure all writers on the held-out requests."),
     "audit": ("audit", "Copy the workspace with planted secrets, to measure what fine-tuning gives away."),
     "report": ("report", "Write the report anew from the result files."),
+    "submit": ("submit", "Check what is handed in, and pack it as a ZIP."),
     "write": ("write", "Write a draft for a request."),
     "studio": ("studio", "Write, compare, watch trainings and set up in the browser."),
     "serve": ("serve", "Serve the writers as an OpenAI-compatible API, and to assistants over MCP."),

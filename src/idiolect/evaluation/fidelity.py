@@ -97,7 +97,7 @@ class FidelityChecker:
         self._copies = CopyFinder(texts)
         self._usual_words = statistics.median(len(text.split()) for text in texts) if texts else None
         self._usual_ending = Counter(ending(text) for text in texts).most_common(1)[0][0] if texts else "stopped"
-        own = (author.name, *author.traits.values()) if author else ()
+        own = author.own_words if author else ()
         self._allowed = (*own, *usual_facts(texts))
         # What the person writes all the time is the person's way, even where it looks like a remark.
         self._own_words = "\n".join(texts)

@@ -12,12 +12,13 @@ from itertools import combinations
 from idiolect.corpus import Demonstration
 from idiolect.evaluation.drafts import Drafted
 from idiolect.evaluation.fidelity import FidelityChecker
-from idiolect.evaluation.judges import Pair, PairJudge, ScoreJudge, Verdict, judge_pairs
+from idiolect.evaluation.judges import ScoreJudge
 from idiolect.evaluation.ranking import Ranked, rank
 from idiolect.evaluation.results import MEASURES, DraftRow, Measure, RequestRow, WriterResult
 from idiolect.evaluation.statistics import Difference, mean_with_interval, paired_difference, with_holm
 from idiolect.evaluation.style import StyleMeasure
 from idiolect.evaluation.winrate import Agreement, WinRate, agreement, win_rate
+from idiolect.judge.pairs import Pair, PairJudge, Verdict, judge_pairs
 
 __all__ = ["BASELINE", "Scores", "reference", "score"]
 

@@ -14,7 +14,7 @@ import numpy as np
 from idiolect.evaluation.features import count_texts, first_words, word_count
 from idiolect.evaluation.roc import Scores
 from idiolect.evaluation.verifier import LENGTHS, Model, fit_model
-from idiolect.world import Author, demonstrations, sample_author, traits_found
+from idiolect.world import Author, demonstrations, parts_found, sample_author
 
 __all__ = ["MIN_KNOWN_WORDS", "MIN_TEXTS", "MIN_WORDS", "Judge", "StyleMeasure", "TruthStyle", "Unknown", "Verifier"]
 
@@ -42,21 +42,25 @@ class StyleMeasure(Protocol):
 
 @dataclass(frozen=True)
 class TruthStyle:
-    """The share of a simulated author's true traits that a text shows."""
+    """The share of a simulated author's true traits and habits that a text shows."""
 
     author: Author
     judge: Judge = "truth"
 
     def scores(self, texts: Sequence[str]) -> list[float | None]:
-        found = [traits_found(self.author, text).values() for text in texts]
+        found = [parts_found(self.author, text).values() for text in texts]
         return [sum(values) / len(values) if text.strip() else 0.0 for values, text in zip(found, texts, strict=True)]
 
     def missed(self, text: str) -> list[str]:
-        """The traits that the text does not show."""
-        return [trait for trait, found in traits_found(self.author, text).items() if not found]
+        """The traits and habits that the text does not show."""
+        return [trait for trait, found in parts_found(self.author, text).items() if not found]
 
     def about(self) -> dict[str, Any]:
-        return {"measure": "share of the simulated author's true traits found in the draft", "traits": len(self.author.traits)}
+        return {
+            "measure": "share of the simulated author's true traits and habits found in the draft",
+            "traits": len(self.author.traits),
+            "habits": len(self.author.habits),
+        }
 
 
 @dataclass(frozen=True)

@@ -10,8 +10,8 @@ from collections.abc import Sequence
 import numpy as np
 from pydantic import BaseModel, ConfigDict
 
-from idiolect.evaluation.judges import Verdict
 from idiolect.evaluation.statistics import Measure, exact_bounds, mean_with_interval, percentile_interval, resample_weights
+from idiolect.judge.pairs import Verdict
 
 __all__ = ["Agreement", "WinRate", "agreement", "cohen_kappa", "length_controlled", "win_rate"]
 

@@ -23,6 +23,7 @@ from idiolect.corpus import Demonstration
 from idiolect.errors import InputError, ServiceError
 from idiolect.methods.baseline import plain_writer
 from idiolect.methods.run import Run, open_run
+from idiolect.methods.tracking import Tracker, Tracking, tracked
 from idiolect.service.connect import Connection, service_errors
 from idiolect.service.writer import TEMPERATURE, Writer
 from idiolect.settings import Settings, pocket_model
@@ -69,10 +70,11 @@ async def sft(
     config: SftConfig | None = None,
     *,
     again: bool = False,
+    tracking: Tracking | None = None,
     on_progress: Callable[[int, int], None] | None = None,
 ) -> Writer:
     """Train an adapter on the chosen rows. A killed run goes on from its last checkpoint to the same weights."""
-    config = config or SftConfig()
+    config = settings.filled("sft", config or SftConfig())
     rows = _rows(config, demonstrations, synthetic)
     plain = plain_writer(workspace, settings, name="sft", temperature=config.temperature)
     run = open_run(workspace, "sft", {
@@ -89,8 +91,9 @@ async def sft(
     _correct_checkpoints(training / "checkpoints.jsonl", batches, config.steps)
     if _final(training) is None:
         initial = await _initial_state(connection, run, plain.base_model, config.rank, settings.seed)
-        loop = _cookbook_config(connection, run, plain, config, settings.seed, initial, batches)
-        await _train(connection, loop, training / "metrics.jsonl", config.steps, on_progress)
+        with tracked(run, tracking) as tracker:
+            loop = _cookbook_config(connection, run, plain, config, settings.seed, initial, batches, tracker)
+            await _train(connection, loop, training / "metrics.jsonl", config.steps, on_progress)
     final = _final(training)
     if final is None:
         raise ServiceError("the training ended without a final checkpoint", where=str(training), hint="Run the command again")
@@ -122,7 +125,7 @@ async def _initial_state(connection: Connection, run: Run, base_model: str, rank
 
 
 def _cookbook_config(
-    connection: Connection, run: Run, plain: Writer, config: SftConfig, seed: int, initial: str, batches: int
+    connection: Connection, run: Run, plain: Writer, config: SftConfig, seed: int, initial: str, batches: int, tracker: Tracker
 ) -> train.Config:
     from tinker_cookbook.supervised import train
 
@@ -148,6 +151,8 @@ def _cookbook_config(
         max_steps=config.steps,
         lora_rank=config.rank,
         base_url=connection.base_url,
+        wandb_project=tracker.project,
+        wandb_name=tracker.name,
         save_every=config.save_every,
         eval_every=0,
         # With a step in flight a checkpoint would hold one more step than its record says.

@@ -42,7 +42,7 @@ async def synthetic_data(
         teacher,
         demonstrations,
         heldout,
-        config=config or SynthesisConfig(),
+        config=settings.filled("synthesis", config or SynthesisConfig()),
         seed=settings.seed,
         instructed=settings.instructed,
         progress=progress,

@@ -38,7 +38,7 @@ def _seed(rng: random.Random) -> int:
 
 
 def _author(rng: random.Random, split: str) -> Author:
-    return sample_author(split, _seed(rng))
+    return sample_author(split, _seed(rng), habits=False)
 
 
 def _exchange(situation: Situation, author: Author, rng: random.Random, *, learnt: bool) -> list[Turn]:

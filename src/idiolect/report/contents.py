@@ -101,6 +101,10 @@ def _ranking(results: Results, order: Sequence[str]) -> Section:
     if results.ranking:
         blocks.append(tables.ranking_table(results))
     blocks.append(tables.measures_table(results, order))
+    if any(len(found) > 1 for found in results.win_rates.values()):
+        blocks.append(tables.judges_table(results, order))
+    if results.agreements:
+        blocks.append(tables.agreements_table(results))
     told = f"“Own texts” are what {results.author} really wrote for these requests, by the same measures"
     notes = (f"{told}: a perfect writer would get these numbers.",) if results.reference else ()
     return Section("ranking", "The ranking", blocks=tuple(blocks), notes=notes)

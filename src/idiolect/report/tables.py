@@ -15,8 +15,10 @@ from idiolect.report.terminal import MEASURE_NAMES
 from idiolect.settings import Prices
 
 __all__ = [
+    "agreements_table",
     "cost_table",
     "differences_table",
+    "judges_table",
     "leakage_table",
     "measures_table",
     "number",
@@ -87,6 +89,44 @@ def ranking_table(results: Results) -> Table:
         tuple(rows),
         caption="Bradley–Terry over all pairs of writers, ties as half. “Could be” is the ranks that 95 % of the resamples of the requests "
         "give. “At one length” is the win rate against the baseline with the effect of length taken out.",
+    )
+
+
+def judges_table(results: Results, order: Sequence[str]) -> Table:
+    """What each judge says of each writer against the baseline, and how fair it was to the places."""
+    rows = tuple(
+        (
+            writer(name),
+            Cell(found.judge, words=True),
+            number(found.win_rate),
+            number(found.length_controlled),
+            signed_number(found.position_bias),
+            number(found.turned),
+        )
+        for name in order
+        for found in results.win_rates.get(name, [])
+    )
+    return Table(
+        "judges-table",
+        "Every judge's win rates against the baseline",
+        ("writer", "judge", "beats baseline", "at one length", "leans to first", "turned"),
+        rows,
+        folded="what the other judges say",
+        caption="Both orders, ties as half. “Leans to first”: how much more the draft in the first place wins than its worth says, 0 is "
+        "fair. “Turned”: share of pairs whose verdict turns with the order.",
+    )
+
+
+def agreements_table(results: Results) -> Table:
+    """How far each two judges agree on the same pairs."""
+    rows = tuple((Cell(" and ".join(found.judges)), number(found.agree), number(found.kappa)) for found in results.agreements)
+    return Table(
+        "agreements-table",
+        "Agreement between the judges",
+        ("judges", "same verdict", "Cohen's κ"),
+        rows,
+        caption="On all pairs against the baseline: win, tie or loss. κ takes out what two judges agree on by chance; 0 is chance, 1 is "
+        "always.",
     )
 
 
@@ -180,9 +220,8 @@ def leakage_table(results: Results, order: Sequence[str]) -> Table:
             continue
         exposure = number(found.exposure)
         copied = Cell(f"{found.copied_tokens} words", f"“{found.copied}”" if found.copied else "", words=True)
-        rows.append(
-            (writer(name), exposure, Cell(_p(found.exposure_p)), number(found.membership), number(found.membership_by_loss), copied)
-        )
+        member = (number(found.membership), number(found.membership_by_loss))
+        rows.append((writer(name), exposure, Cell(_p(found.exposure_p)), number(found.told), *member, copied))
     known = next(iter(results.leakage.values()))
     chance = (
         f"By chance {known.exposure_by_chance:.2f} bits, {known.exposure_at_most:.0f} at most. "
@@ -192,10 +231,11 @@ def leakage_table(results: Results, order: Sequence[str]) -> Table:
     return Table(
         "leakage-table",
         "Leakage of training mail",
-        ("writer", "secrets, bits", "p", "membership", "by loss alone", "longest copy"),
+        ("writer", "secrets, bits", "p", "told in drafts", "membership", "by loss alone", "longest copy"),
         tuple(rows),
-        caption=f"{chance}Membership: how often training mail is told from held-out mail, 0.50 by guessing. Longest copy: words and marks "
-        "that also stand in the training mail and not in the request.",
+        caption=f"{chance}Told in drafts: share of drafts in which a planted secret stands. "
+        "Membership: how often training mail is told from held-out mail, 0.50 by guessing. "
+        "Longest copy: words and marks that also stand in the training mail and not in the request.",
     )
 
 

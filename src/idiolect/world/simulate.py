@@ -15,6 +15,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from idiolect.corpus import Demonstration, Fact
 from idiolect.errors import InputError
 from idiolect.workspace import read_json, write_json
+from idiolect.world.habits import HABITS, find_habit, sample_habits, with_habits, without_habits
 from idiolect.world.intents import EXTRAS, FOLLOW_UPS, INTENTS, LONG_FILLERS, TAILS, Extra, Intent
 from idiolect.world.traits import HEDGES, HOUSE, TRAITS, describe_trait, find_trait, sample_traits
 from idiolect.world.vocabulary import draw
@@ -25,6 +26,8 @@ __all__ = [
     "Situation",
     "demonstrations",
     "describe",
+    "habits_found",
+    "parts_found",
     "realise",
     "sample_author",
     "sample_situation",
@@ -36,11 +39,17 @@ _EXTRAS = {extra.slot: extra for extra in EXTRAS}
 
 
 class Author(BaseModel):
-    """A simulated person: a name and a value for each style trait."""
+    """A simulated person: a name, a value for each style trait, and habits."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
     name: str
     traits: dict[str, str]
+    habits: dict[str, str] = {}
+
+    @property
+    def own_words(self) -> tuple[str, ...]:
+        """What the author may write without its being a fact that nobody gave."""
+        return (self.name, *self.traits.values(), *self.habits.values())
 
     def save(self, path: Path) -> None:
         write_json(path, self.model_dump())
@@ -54,6 +63,8 @@ class Author(BaseModel):
         unknown = set(author.traits) ^ set(TRAITS)
         if unknown:
             raise InputError(f"unknown or missing traits {sorted(unknown)}", where=f"{path}, field traits")
+        if not set(author.habits) <= set(HABITS):
+            raise InputError(f"unknown habits {sorted(set(author.habits) - set(HABITS))}", where=f"{path}, field habits")
         return author
 
 
@@ -79,11 +90,15 @@ class Situation(BaseModel):
         return tuple(found)
 
 
-def sample_author(split: str, seed: int) -> Author:
-    """The author number ``seed`` of a split; sets of traits are disjoint between splits."""
+def sample_author(split: str, seed: int, *, habits: bool = True) -> Author:
+    """The author number ``seed`` of a split; sets of traits are disjoint between splits.
+
+    Without ``habits`` the author is one that the pocket model can be told of completely.
+    """
     rng = random.Random(f"author {split} {seed}")
     name = draw("recipient", rng, split)
-    return Author(name=name, traits=sample_traits(name, split, rng))
+    traits = sample_traits(name, split, rng)
+    return Author(name=name, traits=traits, habits=sample_habits(split, random.Random(f"habits {split} {seed}")) if habits else {})
 
 
 def sample_situation(split: str, seed: int | str) -> Situation:
@@ -113,7 +128,7 @@ def _unlike(value: str, slots: dict[str, str], slot: str, rng: random.Random, sp
 
 
 def describe(author: Author, wording: int | random.Random = 0) -> list[str]:
-    """The author's style as lines of plain English; the house style's traits go without saying."""
+    """The author's traits as lines of plain English; the house style's go without saying, and habits can't be told."""
     lines = []
     for trait in TRAITS:
         line = describe_trait(trait, author.traits[trait], wording.randrange(2) if isinstance(wording, random.Random) else wording)
@@ -123,8 +138,19 @@ def describe(author: Author, wording: int | random.Random = 0) -> list[str]:
 
 
 def traits_found(author: Author, text: str) -> dict[str, bool]:
-    """For each trait, whether the text shows the author's value. The share of True is the draft's style."""
-    return {trait: find_trait(trait, value, text) for trait, value in author.traits.items()}
+    """For each trait, whether the text shows the author's value, whatever habits it shows beside."""
+    plain = without_habits(text, author.habits)
+    return {trait: find_trait(trait, value, plain) for trait, value in author.traits.items()}
+
+
+def habits_found(author: Author, text: str) -> dict[str, bool]:
+    """For each of the author's habits, whether the text shows it."""
+    return {kind: find_habit(kind, form, text) for kind, form in author.habits.items()}
+
+
+def parts_found(author: Author, text: str) -> dict[str, bool]:
+    """Traits and habits together. The share of True is the draft's style."""
+    return traits_found(author, text) | habits_found(author, text)
 
 
 def _fill(template: str, slots: dict[str, str]) -> str:
@@ -205,7 +231,8 @@ def realise(situation: Situation, author: Author, seed: int | str = 0) -> str:
     greeting, sign_off = traits["greeting"].format(situation.slots["recipient"]), traits["sign_off"]
     ending = [_lower(sign_off) if lower else sign_off] + ([traits["signature"]] if traits["signature"] != "none" else [])
     parts = [_lower(greeting) if lower else greeting, *(block for block in blocks if block), "\n".join(ending)]
-    return "\n\n".join(parts + ([traits["ps"]] if traits["ps"] != "none" else []))
+    text = "\n\n".join(parts + ([traits["ps"]] if traits["ps"] != "none" else []))
+    return with_habits(text, author.habits, situation.slots["recipient"], ending[0])
 
 
 def demonstrations(author: Author, split: str, count: int, seed: int = 0) -> list[Demonstration]:

@@ -1,0 +1,1 @@
+"""The class handout's command lines: each makes a config and calls the package."""
