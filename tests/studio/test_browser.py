@@ -31,7 +31,7 @@ from studio_visitor import HOSTILE, finished_round
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 ARGUMENTS = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-background-networking"]
 REQUEST = "Tell Maria that the meeting is on Tuesday at 3 pm."
-SOON = 120_000
+SOON = 240_000
 """Milliseconds: an engine may be starting on a busy machine."""
 
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="Chromium is not installed")
@@ -134,7 +134,7 @@ def test_drafts_stream_in_are_copied_edited_and_written_anew(studio: Running, pl
     page.locator("#draft-0 summary").focus()
     page.keyboard.press("Enter")
     page.fill("#edit-0", "hey Maria, tuesday 3 pm!")
-    page.click("#draft-0 >> text=Save")
+    page.click("#draft-0 .edit button")
     page.wait_for_selector("text=that makes 1 preference to learn from")
     (pair,) = load_preferences(place.preferences)
     assert (pair.request, pair.preferred, pair.rejected, pair.source) == (REQUEST, "hey Maria, tuesday 3 pm!", text, "edit")
