@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: demo test check bench clean install
+.PHONY: demo test check bench notebook clean install
 
 install: $(READY)
 
@@ -30,5 +30,8 @@ bench: $(READY)
 	$(BIN)/python -m benchmarks
 
 clean:
-	rm -rf demo-out .pytest_cache .ruff_cache .hypothesis .coverage htmlcov build dist
+	rm -rf demo-out notebook-out .pytest_cache .ruff_cache .hypothesis .coverage htmlcov build dist
 	find . -name __pycache__ -not -path './$(VENV)/*' -prune -exec rm -rf {} +
+
+notebook: $(READY)
+	$(BIN)/python -m benchmarks.notebook

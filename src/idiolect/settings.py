@@ -60,11 +60,44 @@ PRESETS: dict[str, Models] = {
 
 METHOD_PRESETS: dict[Preset, dict[str, dict[str, Any]]] = {
     "handout": {
+        # 10 seed topics × 10 requests.
         "synthesis": {"per_topic": 10},
         "sft": {"data": "synthetic"},
-        "reward_model": {},
-        "rlaif": {"batch_size": 128, "every": 5, "dev_requests": 500, "training_prompt": True, "rank": 32},
-        "ditto": {},
+        # The Preference Collection without its first 1,024 rows, once: a pair in both orders is two texts, so 2 · 198,736 / 512 steps.
+        "reward_model": {
+            "data": "preferences",
+            "base_model": "Qwen/Qwen3-30B-A3B-Instruct-2507",
+            "rows": 198_736,
+            "steps": 777,
+            "batch_size": 512,
+            "learning_rate": 1e-4,
+            "schedule": "linear",
+            "max_length": 32_768,
+        },
+        # 2,000 synthetic requests, of which the last 500 are for looks; 1,500 in batches of 128 are 12 steps. Prompts of the training
+        # carry the style prompt, those of the looks do not.
+        "rlaif": {
+            "steps": 12,
+            "batch_size": 128,
+            "group_size": 4,
+            "learning_rate": 4e-5,
+            "training_prompt": True,
+            "every": 5,
+            "dev_requests": 500,
+        },
+        # The paper's own configuration; 4 rounds of 10 steps, attention's layers.
+        "ditto": {
+            "demonstrations": 7,
+            "imitate_to": 1.0,
+            "imitate_steps": 30,
+            "rounds": 4,
+            "steps": 10,
+            "samples": 10,
+            "batch_size": 24,
+            "learning_rate": 1e-6,
+            "beta": 0.05,
+            "layers": "attention",
+        },
     },
 }
 """Preset → method → fields of its config that differ from the config's own defaults."""

@@ -34,6 +34,7 @@ VERBS: dict[str, tuple[str, str]] = {
     "compare": ("compare", "Measure all writers on the held-out requests."),
     "audit": ("audit", "Copy the workspace with planted secrets, to measure what fine-tuning gives away."),
     "report": ("report", "Write the report anew from the result files."),
+    "submit": ("submit", "Check what is handed in, and pack it as a ZIP."),
     "write": ("write", "Write a draft for a request."),
     "bench": ("bench", "Measure the measures, on data whose truth is known."),
     "engine": ("engine", "Serve models over the Tinker protocol; prints its URL when it is ready."),

@@ -8,11 +8,12 @@ from typing import Annotated
 import typer
 
 from idiolect.cli.local_engine import connected
-from idiolect.cli.options import AsJson, Folder, open_workspace, report
+from idiolect.cli.options import AsJson, Folder, open_workspace, remind, report, with_config
 from idiolect.cli.progress import bars
 from idiolect.evaluation import choose_writers
 from idiolect.evaluation.compare import JudgeName
 from idiolect.evaluation.compare import compare as measure
+from idiolect.methods.tracking import Tracking
 
 __all__ = ["compare"]
 
@@ -23,7 +24,9 @@ _WRITERS = (
 _JUDGE = "Who decides the win rates: style (the authorship verifier), facts (fewer faults) or truth (a simulated author's traits)."
 
 
+@with_config(Tracking)
 def compare(
+    tracking: Tracking,
     writers: Annotated[list[str] | None, typer.Argument(help=_WRITERS, show_default="all of the workspace's")] = None,
     workspace: Folder = Path(),
     requests: Annotated[int | None, typer.Option(help="Take only the first so many held-out requests.", show_default="all")] = None,
@@ -34,7 +37,7 @@ def compare(
     """Measure all writers on the held-out requests."""
     from rich.console import Console
 
-    from idiolect.report import build_report, results_table
+    from idiolect.report import build_report, results_table, track_comparison
 
     place, settings = open_workspace(workspace)
     chosen = choose_writers(place, settings, writers)
@@ -56,6 +59,8 @@ def compare(
             told = f"{about['missing']} of {results.heldout} requests have no draft, {about['extra']} drafts are for other requests"
             typer.echo(f"{name}: {told}", err=True)
     written = build_report(place, prices=settings.prices)
+    track_comparison(place, tracking)
+    remind(tracking)
     if as_json:
         report(True, results.model_dump(mode="json"), "")
         return

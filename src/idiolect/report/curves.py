@@ -17,7 +17,7 @@ from idiolect.errors import InputError
 from idiolect.settings import pocket_model
 from idiolect.workspace import Workspace, read_json, read_json_lines
 
-__all__ = ["Curves", "Training", "curves_of", "trainings_of"]
+__all__ = ["Curves", "Training", "curves_of", "portable", "trainings_of"]
 
 _METRIC = re.compile(r"nll|loss|reward|accuracy|margin|(?:^|[/_])kl(?:$|[/_])")
 _NO_METRIC = re.compile(r"^(?:num_|time/|progress|epoch|step)")
@@ -74,7 +74,7 @@ def trainings_of(workspace: Workspace, writers: Mapping[str, Mapping[str, Any]])
             continue
         rows = tuple(row for row in read_json_lines(folder / "metrics.jsonl", torn_tail=True) if isinstance(row, dict))
         if rows:
-            found[name] = Training(name, rows, _portable(_read(folder / "config.json")))
+            found[name] = Training(name, rows, portable(_read(folder / "config.json")))
     return [found[name] for name in writers if name in found]
 
 
@@ -111,7 +111,7 @@ def _read(path: Path) -> dict[str, Any]:
     return value if isinstance(value, dict) else {}
 
 
-def _portable(config: dict[str, Any]) -> dict[str, Any]:
+def portable(config: dict[str, Any]) -> dict[str, Any]:
     """The config without folders of this machine."""
 
     def shown(value: Any) -> Any:

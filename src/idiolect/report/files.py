@@ -15,12 +15,14 @@ from idiolect.corpus.redaction import RedactionTable
 from idiolect.evaluation.results import DraftRows, Results, load_drafts, load_results
 from idiolect.report.contents import contents
 from idiolect.report.curves import trainings_of
+from idiolect.report.markdown import render_markdown
 from idiolect.report.page import render_page
 from idiolect.report.pdf import render_pdf
-from idiolect.settings import Prices
+from idiolect.report.writeup import writeup
+from idiolect.settings import Prices, Settings
 from idiolect.workspace import Workspace, write_atomic
 
-__all__ = ["ReportFiles", "build_report", "readable", "redacted"]
+__all__ = ["ReportFiles", "WriteupFiles", "build_report", "build_writeup", "readable", "redacted"]
 
 # What neither XML nor a reader takes, and what turns the direction of the text around it.
 _UNREADABLE = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ufffe\uffff]")
@@ -48,6 +50,25 @@ def build_report(workspace: Workspace, *, prices: Prices | None = None, redact: 
     stem = "report-redacted" if redact else "report"
     files = ReportFiles(workspace.results / f"{stem}.html", workspace.results / f"{stem}.pdf")
     write_atomic(files.html, render_page(report))
+    write_atomic(files.pdf, render_pdf(report))
+    return files
+
+
+class WriteupFiles(NamedTuple):
+    """Where the writeup lies."""
+
+    markdown: Path
+    pdf: Path
+
+
+def build_writeup(workspace: Workspace, settings: Settings) -> WriteupFiles:
+    """Write ``results/writeup.md`` and ``.pdf`` from the saved runs; the same runs give the same bytes.
+
+    Raises ``InputError`` where there are no results.
+    """
+    report = writeup(workspace, settings, readable(load_results(workspace.results / "compare.json")))
+    files = WriteupFiles(workspace.results / "writeup.md", workspace.results / "writeup.pdf")
+    write_atomic(files.markdown, render_markdown(report))
     write_atomic(files.pdf, render_pdf(report))
     return files
 

@@ -10,6 +10,7 @@ import json
 import logging
 import os
 from collections.abc import Callable, Coroutine
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -115,9 +116,17 @@ class Connection:
         return self._context.get(base_model) or None
 
     def run(self, work: Coroutine[object, object, T]) -> T:
-        """Run asynchronous work to its end, and stop it when the service has died. Errors of the SDK become ``ServiceError``."""
+        """Run asynchronous work to its end, and stop it when the service has died. Errors of the SDK become ``ServiceError``.
+
+        Where an event loop is running already, as in a notebook, the work gets one of its own in another thread.
+        """
         with service_errors(self.base_url):
-            return asyncio.run(self._watched(work))
+            try:
+                asyncio.get_running_loop()
+            except RuntimeError:
+                return asyncio.run(self._watched(work))
+            with ThreadPoolExecutor(1) as thread:
+                return thread.submit(asyncio.run, self._watched(work)).result()
 
     async def _watched(self, work: Coroutine[object, object, T]) -> T:
         task = asyncio.ensure_future(work)

@@ -1,0 +1,205 @@
+# %% [markdown]
+# # Writing as one particular person
+#
+# Ten of a person's e-mails, and six ways to make a language model write like that person: the model as it is, a prompt, examples,
+# supervised fine-tuning on synthetic data, reinforcement learning from a rubric judge, and DITTO. At the end they all answer the same
+# requests that none of them has seen, and every number has its interval.
+#
+# The cells call the package `idiolect`; what each call does is in its docstring and in the [guide](docs/guide.md). Run as it is, the
+# notebook needs no key and no network: the *pocket model* of 5 million parameters writes, and the person is a simulated one whose style
+# is known, so that the measures are checked against the truth. The variable `IDIOLECT_NOTEBOOK_PRESET=handout` runs the same cells on
+# hosted Tinker with the handout's models and your own `data.json`.
+
+# %% [markdown]
+# ## 1. Setup
+
+# %%
+import os
+from contextlib import ExitStack
+from pathlib import Path
+
+import matplotlib.pyplot as plt
+from IPython.display import SVG, Markdown, display
+
+from idiolect.cli.local_engine import connected
+from idiolect.settings import Settings, load_env_files
+from idiolect.workspace import Workspace, read_json_lines
+
+PRESET = os.environ.get("IDIOLECT_NOTEBOOK_PRESET", "pocket")  # "handout" for hosted Tinker
+SMALL = os.environ.get("IDIOLECT_NOTEBOOK_SIZE") == "small"  # a quick run that shows the way, not the numbers
+workspace = Workspace(Path(os.environ.get("IDIOLECT_NOTEBOOK_WORKSPACE", "notebook-out")).resolve())
+
+# Keys come from the environment or from .env, which `.env.example` explains. The pocket model needs none.
+if PRESET != "pocket":
+    load_env_files(Path())
+
+
+def progress(what, done, total):
+    """Say when a longer part is done."""
+    if done == total:
+        print(f"{what}: {done} of {total}")
+
+
+# %% [markdown]
+# ## 2. Data
+#
+# `data.json` holds demonstrations `{"input": request, "output": what the person wrote}`; `data.example.json` shows ten. The newest are
+# held out and no method sees them. The simulated person of the offline run comes with ten e-mails to learn from and held-out requests.
+
+# %%
+from idiolect.corpus import import_messages, save, split
+from idiolect.corpus.demonstrations import load_demonstrations
+from idiolect.pocket.demo import prepare
+
+if PRESET == "pocket":
+    settings = prepare(workspace, seed=int(os.environ.get("IDIOLECT_NOTEBOOK_SEED", "0")))
+else:
+    settings = Settings(author="me", preset=PRESET)
+    settings.save(workspace.settings)
+    source = next(path for path in (Path("data.json"), Path("data.example.json")) if path.exists())
+    save(workspace, *split(import_messages(source, ()).demonstrations, 2))
+
+demonstrations, heldout = load_demonstrations(workspace.demonstrations), load_demonstrations(workspace.heldout)
+print(f"{len(demonstrations)} demonstrations, {len(heldout)} held-out requests\n")
+for row in demonstrations[:2]:
+    print(f"Request: {row.input}\n\n{row.output}\n{'-' * 60}")
+
+# %% [markdown]
+# One connection serves all cells: to the service that the environment names, or else to the engine that ships here, which is started on
+# this machine and ended with the last cell.
+
+# %%
+stack = ExitStack()
+connection = stack.enter_context(connected(settings, workspace, [settings.policy, settings.teacher]))
+
+# %% [markdown]
+# ## 3. Baseline
+#
+# The model as it is. Everything else has to beat it.
+
+# %%
+from idiolect.methods.baseline import baseline
+from idiolect.service import draft
+
+base = baseline(workspace, settings)
+request = heldout[0].input
+
+
+def draft_of(writer):
+    """The writer's draft for the first held-out request."""
+    (found,) = connection.run(draft(connection, writer, [request], seed=settings.seed))
+    return found.text
+
+
+print(f"Request: {request}\n\nThe model as it is:\n\n{draft_of(base)}\n\n{settings.author} wrote:\n\n{heldout[0].output}")
+
+# %% [markdown]
+# ## 4. Prompting
+#
+# The model reads the e-mails in groups and describes their style; what most descriptions say becomes `prompt.md`, which you may edit.
+# The few-shot writer sees e-mails that differ most from one another instead.
+
+# %%
+from idiolect.methods.prompting import prompting
+
+prompted = connection.run(prompting(connection, workspace, settings, demonstrations))
+print(workspace.prompt.read_text())
+for name, writer in prompted.items():
+    print(f"--- {name}\n{draft_of(writer)}\n")
+
+# %% [markdown]
+# ## 5. Synthetic inputs and outputs
+#
+# Ten seed topics, so many requests each; a teacher with the prompt above and examples writes the texts. What is empty, cut off, lacks a
+# fact of the request, invents one, or comes near a demonstration or a held-out request is dropped.
+
+# %%
+from idiolect.methods.synthetic import synthetic_data
+from idiolect.synthesis import SynthesisConfig
+
+sizes = SynthesisConfig(per_topic=2) if SMALL else SynthesisConfig()
+synthetic, kept = connection.run(synthetic_data(connection, workspace, settings, demonstrations, heldout, sizes, progress=progress))
+for what in ("requests", "texts"):
+    print(f"{what}: {kept[what]['kept']} kept, dropped {kept[what]['dropped']}")
+print(f"\nRequest: {synthetic[0].input}\n\n{synthetic[0].output}")
+
+# %% [markdown]
+# ## 6. Supervised fine-tuning
+#
+# A LoRA adapter learns (request → text) without any prompt. First what it will cost, then the training.
+
+# %%
+from idiolect.cli.sft import planned
+from idiolect.methods.sft import SftConfig, sft
+
+config = SftConfig(steps=6) if SMALL else SftConfig()
+print(planned(workspace, settings, config).told(settings.prices))
+
+# %%
+tuned = connection.run(sft(connection, workspace, settings, demonstrations, synthetic, config))
+
+
+def curve(method, metric, label):
+    """One metric of the method's newest run, by step."""
+    run = sorted(workspace.runs.glob(f"{method}-*/metrics.jsonl"))[-1]
+    points = [(row["step"], row[metric]) for row in read_json_lines(run) if metric in row]
+    plt.figure(figsize=(6, 2.6), dpi=90)
+    plt.plot(*zip(*points, strict=True))
+    plt.xlabel("step")
+    plt.ylabel(label)
+    plt.tight_layout()
+    plt.show()
+
+
+curve("sft", "train_mean_nll", "loss (nats a token)")
+print(draft_of(tuned))
+
+# %% [markdown]
+# ## 7. Comparison
+#
+# Every writer answers the same held-out requests. Style is the share of the person's true traits in the draft (a simulated person) or the
+# authorship verifier's probability (a real one). Beside it stands what reward hacking and memorizing would move: facts kept and invented,
+# length, and passages copied from the demonstrations. All with 95 % intervals.
+
+# %%
+from idiolect.evaluation.compare import compare
+from idiolect.report import results_table
+from idiolect.report.findings import cautions, finding, ordered
+from idiolect.report.plots import figures_of
+from idiolect.report.svg import printed
+
+results = compare(workspace, settings, connection, requests=6 if SMALL else None)
+order = ordered(results)
+display(results_table(results))
+display(Markdown(finding(results, order)))
+for name, told in cautions(results, order):
+    display(Markdown(f"- **{name}** {told}"))
+
+# %%
+for figure in figures_of(results, order):
+    display(SVG(printed(figure.svg)))
+    display(Markdown(f"**{figure.title}** {figure.caption}"))
+
+# %% [markdown]
+# One request, every writer:
+
+# %%
+from idiolect.evaluation.results import load_drafts
+
+shown = load_drafts(workspace.results / "drafts.json").requests[-1]
+print(f"Request: {shown.request}\n\n--- {settings.author} wrote\n{shown.own}")
+for name in order:
+    print(f"\n--- {name}\n{shown.drafts[name].text}")
+
+# %% [markdown]
+# ## 8. The report and the writeup
+#
+# The report says all of it at length (`report.html`, `report.pdf`); `writeup.md` fills the handout's sections from the saved runs.
+# `idiolect submit` then checks everything and packs the ZIP.
+
+# %%
+from idiolect.report import build_report, build_writeup
+
+for file in (*build_report(workspace, prices=settings.prices), *build_writeup(workspace, settings)):
+    print(file.relative_to(workspace.root))
+stack.close()

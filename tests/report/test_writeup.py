@@ -1,0 +1,121 @@
+"""The writeup: every section of the template from saved runs, the same each time, argued from the numbers."""
+
+from __future__ import annotations
+
+import io
+import shutil
+from pathlib import Path
+
+import pytest
+from pypdf import PdfReader
+from typer.testing import CliRunner
+
+from idiolect.cli import app
+from idiolect.evaluation.results import load_results
+from idiolect.evaluation.statistics import Difference
+from idiolect.report import build_writeup, render_markdown
+from idiolect.report.document import Card, Cards, Cell, Listing, Piece, Points, Report, Section, Table
+from idiolect.report.writeup import argued
+from idiolect.settings import Settings
+from idiolect.workspace import Workspace, write_json, write_json_lines
+
+ADAPTER = "tinker://x/sampler_weights/final"
+SECTIONS = ["What came out", "System prompt", "Checkpoints", "Rubric", "Runs", "For and against each method", "Reward hacking",
+            "What was tried", "Limits"]  # fmt: skip
+
+
+@pytest.fixture
+def place(workspace: Workspace, tmp_path: Path) -> Workspace:
+    """The workspace with what else runs leave: checkpoints, a link, a watched training on rewards."""
+    shutil.copytree(workspace.root, tmp_path / "copy")
+    place = Workspace(tmp_path / "copy")
+    Settings(author="x").save(place.settings)
+    run = place.runs / "sft-20260314-101500"
+    write_json_lines(run / "checkpoints.jsonl", [
+        {"name": "000010", "state_path": "tinker://x/weights/000010"},
+        {"name": "final", "state_path": "tinker://x/weights/final", "sampler_path": ADAPTER},
+    ])  # fmt: skip
+    write_json(run / "wandb.json", {"project": "mine", "id": "abc", "url": "https://wandb.example/me/mine/runs/abc"})
+    rewarded = place.runs / "rlaif-20260316-101500"
+    write_json(rewarded / "config.json", {"method": "rlaif", "steps": 8, "group_size": 4, "base_model": "/home/someone/models/small"})
+    write_json(rewarded / "watch.json", {"chosen_step": 4, "last_step": 8, "alarms": ["facts_kept"]})
+    return place
+
+
+def test_every_section_is_filled_from_the_runs(place: Workspace) -> None:
+    text = build_writeup(place, Settings.load(place.settings)).markdown.read_text(encoding="utf-8")
+    assert [line[3:] for line in text.splitlines() if line.startswith("## ")] == SECTIONS
+    assert "Write <b>so</b>." in text  # the prompt as it is, in a code block
+    assert "| sft-20260314-101500 | final | tinker://x/sampler\\_weights/final tinker://x/weights/final |" in text
+    assert "000010" not in text
+    assert "An e-mail in the person's own voice" in text
+    assert "https://wandb.example/me/mine/runs/abc" in text
+    assert "everybody can see" in text
+    assert "The best look was before step 4 of 8. While the reward rose, these fell: facts-kept." in text
+    assert "training loss (nats a token) went from 3.00 to 0.10 in 30 steps." in text
+    assert "| sft-20260315-101500 |" in text  # tried, not compared
+    assert "/home/someone" not in text
+    assert "TODO" not in text
+
+
+def test_argued_from_what_is_more_than_chance(place: Workspace) -> None:
+    results = load_results(place.results / "compare.json")
+    pros, cons, _ = argued(results.differences["sft"])
+    style = results.differences["sft"]["style"].mean
+    assert style is not None
+    assert pros[0].startswith(f"comes closer to the person (+{style:.2f}")
+    assert not any("facts" in one for one in cons)
+    # The writer that does everything wrong.
+    _, cons, _ = argued(results.differences["few_shot"])
+    assert {"keeps fewer of the facts", "invents in more drafts", "leaves slots open in more drafts"} <= {
+        one.split(" (")[0] for one in cons
+    }
+
+
+def test_chance_argues_for_nothing() -> None:
+    pros, cons, unsettled = argued({"style": Difference(mean=0.1, low=-0.05, high=0.25, p=0.2, p_holm=0.4)})
+    assert (pros, cons, unsettled) == ([], [], ["style (+0.10, −0.05 to +0.25)"])
+
+
+def test_same_runs_give_the_same_bytes_whenever_and_wherever(place: Workspace, tmp_path: Path) -> None:
+    first = [path.read_bytes() for path in build_writeup(place, Settings.load(place.settings))]
+    shutil.copytree(place.root, tmp_path / "elsewhere" / "other name")
+    other = Workspace(tmp_path / "elsewhere" / "other name")
+    for path in sorted(other.runs.rglob("*.json*"), reverse=True):
+        path.touch()
+    assert [path.read_bytes() for path in build_writeup(other, Settings.load(other.settings))] == first
+
+
+def test_pdf_says_the_same(place: Workspace) -> None:
+    pdf = build_writeup(place, Settings.load(place.settings)).pdf
+    reader = PdfReader(io.BytesIO(pdf.read_bytes()))
+    text = "\n".join(page.extract_text() for page in reader.pages).replace("\u200b", "")
+    assert all(title in text for title in SECTIONS)
+    assert reader.metadata is not None
+    assert str(reader.metadata.title).startswith("Writeup: writing as")
+
+
+def test_command_line(place: Workspace) -> None:
+    done = CliRunner().invoke(app, ["report", "--writeup", "--workspace", str(place.root)])
+    assert done.exit_code == 0, done.output
+    assert done.output.startswith(f"Writeup: {place.results / 'writeup.md'}")
+
+
+def test_markup_in_texts_is_taken_literally() -> None:
+    section = Section(
+        "x",
+        "A # title",
+        ("*not* bold | nor a `code`, see https://x.example/a_b*c",),
+        (
+            Table("t", "t", ("a", "b"), ((Cell("1|2"), Cell("x", "0–1", sure=True)),)),
+            Points((("me", "<script>"),)),
+            Listing("L", "``` inside"),
+            Cards((Card("c", (Piece("*draft*"),)),)),
+        ),
+    )
+    text = render_markdown(Report("T", "a", "l", "f", (section,)))
+    assert "\\*not\\* bold \\| nor a \\`code\\`, see https://x.example/a_b*c" in text
+    assert "| 1\\|2 | **x** (0–1) |" in text
+    assert "- **me** \\<script\\>" in text
+    assert "````\n``` inside\n````" in text
+    assert "```\n*draft*\n```" in text
