@@ -10,10 +10,11 @@ import pytest
 from idiolect.corpus.preferences import Preference
 from idiolect.errors import InputError
 from idiolect.methods.baseline import plain_writer
-from idiolect.methods.improve import ImproveConfig, improve, training_state
+from idiolect.methods.improve import ImproveConfig, improve
+from idiolect.methods.run import training_state
 from idiolect.service import Connection, text_logprobs
 from idiolect.settings import Settings, pocket_model
-from idiolect.workspace import Workspace, read_json_lines, write_json
+from idiolect.workspace import Workspace, read_json_lines, write_json, write_json_lines
 from idiolect.world import HOUSE_AUTHOR, realise, sample_author, sample_situation
 from running_engine import start_engine
 
@@ -101,11 +102,18 @@ def test_the_state_behind_an_adapter(tmp_path: Path) -> None:
     start = plain_writer(workspace, Settings(), name="baseline", temperature=0.3)
     assert training_state(workspace, start) is None
     lost = start.model_copy(update={"adapter": "tinker://x/sampler_weights/final"})
-    with pytest.raises(InputError, match="not in this workspace"):
+    with pytest.raises(InputError, match="not known here"):
         training_state(workspace, lost)
     run = workspace.runs / "sft-20260101-000000"
-    write_json(run / "writer.json", lost.model_dump(mode="json"))
-    with pytest.raises(InputError, match="no training state"):
-        training_state(workspace, lost)
-    (run / "checkpoints.jsonl").write_text('{"state_path": "tinker://x/weights/final"}\n', encoding="utf-8")
+    rows = [
+        {"sampler_path": f"tinker://x/sampler_weights/{name}", "state_path": f"tinker://x/weights/{name}"} for name in ("final", "later")
+    ]
+    write_json_lines(run / "checkpoints.jsonl", rows)
     assert training_state(workspace, lost) == "tinker://x/weights/final"
+    own = workspace.runs / "ditto-20260101-000000"
+    write_json(own / "writer.json", lost.model_copy(update={"adapter": "tinker://y/sampler_weights/final"}).model_dump(mode="json"))
+    write_json_lines(
+        own / "checkpoints.jsonl", [{"round": 0, "state": "tinker://y/weights/0"}, {"round": 1, "state": "tinker://y/weights/1"}]
+    )
+    made = lost.model_copy(update={"adapter": "tinker://y/sampler_weights/final"})
+    assert training_state(workspace, made) == "tinker://y/weights/1"

@@ -9,7 +9,6 @@ import hashlib
 import json
 import random
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -17,7 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from idiolect.corpus.preferences import Preference as Choice
 from idiolect.errors import InputError
 from idiolect.methods.dpo import DpoLoss, Preference, dpo_step, text_of
-from idiolect.methods.run import Run, open_run
+from idiolect.methods.run import Run, open_run, training_state
 from idiolect.service.connect import Connection, service_errors
 from idiolect.service.scores import text_logprobs
 from idiolect.service.writer import Writer
@@ -27,7 +26,7 @@ from idiolect.workspace import Workspace, append_json_line, read_json, read_json
 if TYPE_CHECKING:
     import tinker
 
-__all__ = ["ImproveConfig", "improve", "training_state"]
+__all__ = ["ImproveConfig", "improve"]
 
 _POCKET_RATE = 5e-4
 _RATE = 1e-5
@@ -96,27 +95,6 @@ async def improve(
         append_json_line(run.folder / "checkpoints.jsonl", {"step": config.steps, "state": (await client.save_state("final")).path})
         adapter = (await client.save_weights_for_sampler("final")).path
     return run.finish(start.model_copy(update={"name": "improved", "adapter": adapter}))
-
-
-def training_state(workspace: Workspace, writer: Writer) -> str | None:
-    """The path of the weights that a writer's adapter was saved from, with which training can go on; None for the base model.
-
-    A ``sampler_weights`` path cannot be trained on; the run that made the adapter notes the other one beside it.
-    """
-    if writer.adapter is None:
-        return None
-    for path in sorted(workspace.runs.glob("*/writer.json"), reverse=True):
-        if read_json(path).get("adapter") == writer.adapter:
-            return _last_state(path.with_name("checkpoints.jsonl"))
-    raise InputError("its run is not in this workspace", where=f"writer {writer.name}", hint="Name a writer that was trained here")
-
-
-def _last_state(path: Path) -> str:
-    rows = list(read_json_lines(path, torn_tail=True)) if path.exists() else []
-    states = [state for row in rows if (state := row.get("state_path") or row.get("state"))]
-    if not states:
-        raise InputError("holds no training state", where=str(path), hint="Run the method again")
-    return states[-1]
 
 
 def _told(choices: Sequence[Choice]) -> list[tuple[str, str, str]]:

@@ -17,9 +17,9 @@ from typing import Any
 
 from idiolect.errors import InputError
 from idiolect.service.writer import Writer
-from idiolect.workspace import Workspace, append_json_line, read_json, write_json
+from idiolect.workspace import Workspace, append_json_line, read_json, read_json_lines, write_json
 
-__all__ = ["Run", "all_runs", "all_writers", "newest", "open_run", "writer_named"]
+__all__ = ["Run", "all_runs", "all_writers", "newest", "open_run", "training_state", "writer_named"]
 
 _LOCK = "process.lock"
 _LOCKS: dict[Path, int] = {}
@@ -138,6 +138,29 @@ def _held(run: Run) -> Run:
         os.write(handle, str(os.getpid()).encode())
         _LOCKS[run.folder] = handle
     return run
+
+
+def training_state(workspace: Workspace, writer: Writer) -> str | None:
+    """The path of the weights that a writer's adapter was saved from, with which training can go on; None for the base model.
+
+    A ``sampler_weights`` path cannot be trained on; the run that made the adapter notes the other one beside it.
+    """
+    if writer.adapter is None:
+        return None
+    records = {path.parent: list(read_json_lines(path, torn_tail=True)) for path in sorted(workspace.runs.glob("*/checkpoints.jsonl"))}
+    for rows in records.values():
+        for row in rows:
+            if row.get("sampler_path") == writer.adapter and row.get("state_path"):
+                return row["state_path"]
+    # Runs of our own loops end with the state that their writer was saved from.
+    for folder, rows in records.items():
+        done = folder / "writer.json"
+        if rows and rows[-1].get("state") and done.exists() and read_json(done).get("adapter") == writer.adapter:
+            return rows[-1]["state"]
+    raise InputError(
+        f"the weights behind the writer {writer.name!r} are not known here", where=str(workspace.runs),
+        hint="Start from a writer that was trained in this workspace, or from the baseline",
+    )  # fmt: skip
 
 
 def _folders(workspace: Workspace, method: str | None = None) -> Iterator[Path]:
