@@ -227,7 +227,7 @@ def _training(place: Workspace) -> Path:
     return _until(found)
 
 
-def _until(condition: Any, seconds: float = 120) -> Any:
+def _until(condition: Any, seconds: float = 240) -> Any:
     deadline = time.monotonic() + seconds
     while not (value := condition()):
         assert time.monotonic() < deadline, "waited too long"
