@@ -46,5 +46,5 @@ def test_wrong_files_are_named(tmp_path: Path, text: str, said: str) -> None:
 
 
 def test_unknown_task_names_the_known_ones() -> None:
-    with pytest.raises(InputError, match="Known: email"):
+    with pytest.raises(InputError, match="Known: email, code_review, commit, review"):
         load_task("poem")

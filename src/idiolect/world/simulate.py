@@ -1,4 +1,4 @@
-"""Simulated correspondents: who they are, what they write about, and the e-mails that they would write.
+"""Simulated people: who they are, what they write about, and the e-mails (or reviews, ``reviews``) that they would write.
 
 The world with known truth: an author's traits and a request's facts are given, so that every measure can be checked
 against them. Knows traits, intents and vocabularies. Knows nothing of models.
@@ -9,12 +9,14 @@ from __future__ import annotations
 import random
 import re
 from pathlib import Path
+from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from idiolect.corpus import Demonstration, Fact
 from idiolect.errors import InputError
 from idiolect.workspace import read_json, write_json
+from idiolect.world import reviews
 from idiolect.world.intents import EXTRAS, FOLLOW_UPS, INTENTS, LONG_FILLERS, TAILS, Extra, Intent
 from idiolect.world.traits import HEDGES, HOUSE, TRAITS, describe_trait, find_trait, sample_traits
 from idiolect.world.vocabulary import draw
@@ -35,15 +37,20 @@ _INTENTS = {intent.name: intent for intent in INTENTS}
 _EXTRAS = {extra.slot: extra for extra in EXTRAS}
 
 
+Genre = Literal["email", "review"]
+"""What a simulated person writes."""
+
+
 class Author(BaseModel):
-    """A simulated person: a name and a value for each style trait."""
+    """A simulated person: a name and a value for each style trait of what the person writes."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
     name: str
     traits: dict[str, str]
+    genre: Genre = "email"
 
     def save(self, path: Path) -> None:
-        write_json(path, self.model_dump())
+        write_json(path, self.model_dump(exclude_defaults=True))
 
     @classmethod
     def load(cls, path: Path) -> Author:
@@ -51,7 +58,7 @@ class Author(BaseModel):
             author = cls.model_validate(read_json(path))
         except ValidationError as error:
             raise InputError(f"is not an author: {error.errors()[0]['msg']}", where=str(path), hint="Delete it or make it anew") from error
-        unknown = set(author.traits) ^ set(TRAITS)
+        unknown = set(author.traits) ^ set(reviews.TRAITS if author.genre == "review" else TRAITS)
         if unknown:
             raise InputError(f"unknown or missing traits {sorted(unknown)}", where=f"{path}, field traits")
         return author
@@ -79,10 +86,12 @@ class Situation(BaseModel):
         return tuple(found)
 
 
-def sample_author(split: str, seed: int) -> Author:
+def sample_author(split: str, seed: int, genre: Genre = "email") -> Author:
     """The author number ``seed`` of a split; sets of traits are disjoint between splits."""
     rng = random.Random(f"author {split} {seed}")
     name = draw("recipient", rng, split)
+    if genre == "review":
+        return Author(name=name, traits=reviews.sample_traits(name, split, rng), genre=genre)
     return Author(name=name, traits=sample_traits(name, split, rng))
 
 
@@ -114,6 +123,8 @@ def _unlike(value: str, slots: dict[str, str], slot: str, rng: random.Random, sp
 
 def describe(author: Author, wording: int | random.Random = 0) -> list[str]:
     """The author's style as lines of plain English; the house style's traits go without saying."""
+    if author.genre == "review":
+        return [line for trait, value in author.traits.items() if (line := reviews.describe_trait(trait, value))]
     lines = []
     for trait in TRAITS:
         line = describe_trait(trait, author.traits[trait], wording.randrange(2) if isinstance(wording, random.Random) else wording)
@@ -124,7 +135,8 @@ def describe(author: Author, wording: int | random.Random = 0) -> list[str]:
 
 def traits_found(author: Author, text: str) -> dict[str, bool]:
     """For each trait, whether the text shows the author's value. The share of True is the draft's style."""
-    return {trait: find_trait(trait, value, text) for trait, value in author.traits.items()}
+    find = reviews.find_trait if author.genre == "review" else find_trait
+    return {trait: find(trait, value, text) for trait, value in author.traits.items()}
 
 
 def _fill(template: str, slots: dict[str, str]) -> str:
@@ -209,16 +221,21 @@ def realise(situation: Situation, author: Author, seed: int | str = 0) -> str:
 
 
 def demonstrations(author: Author, split: str, count: int, seed: int = 0) -> list[Demonstration]:
-    """``count`` e-mails of an author with their requests and facts, each about a situation of its own."""
+    """``count`` texts of an author with their requests and facts, each about a situation of its own."""
     rows = []
     for index in range(count):
-        situation = sample_situation(split, f"{author.name} {seed} {index}")
+        if author.genre == "review":
+            situation = reviews.sample_purchase(split, f"{author.name} {seed} {index}")
+            output = reviews.realise(situation, author.traits, seed)
+        else:
+            situation = sample_situation(split, f"{author.name} {seed} {index}")
+            output = realise(situation, author, seed)
         rows.append(
             Demonstration(
                 id=f"{seed}-{index}",
                 thread=f"{seed}-{index}",
                 input=situation.request,
-                output=realise(situation, author, seed),
+                output=output,
                 source="simulated",
                 facts=situation.facts,
             )
