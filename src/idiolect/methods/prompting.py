@@ -24,9 +24,19 @@ from idiolect.service.sampling import complete, derive_seed
 from idiolect.service.writer import TEMPERATURE, Writer
 from idiolect.settings import Settings
 from idiolect.tasks import Task, load_task
-from idiolect.workspace import Workspace, read_text, write_atomic, write_json
+from idiolect.workspace import Workspace, read_json, read_text, write_atomic, write_json
 
-__all__ = ["PromptingConfig", "agreed", "described_style", "joined", "prompting", "style_prompt", "teacher_writer", "trait_lines"]
+__all__ = [
+    "PromptingConfig",
+    "agreed",
+    "described_lines",
+    "described_style",
+    "joined",
+    "prompting",
+    "style_prompt",
+    "teacher_writer",
+    "trait_lines",
+]
 
 _ANSWER_TOKENS = 384
 
@@ -119,7 +129,21 @@ async def described_style(
     *,
     on_progress: Callable[[int, int], None] | None = None,
 ) -> str:
-    """The style description that the policy writes from these texts; one that is written already is not written again."""
+    """The style description that the policy writes from these texts: what most of its readings say."""
+    answers = await described_lines(connection, workspace, settings, demonstrations, config, on_progress=on_progress)
+    return render("style", traits=agreed(answers), many=load_task(settings.task, workspace).many)
+
+
+async def described_lines(
+    connection: Connection,
+    workspace: Workspace,
+    settings: Settings,
+    demonstrations: Sequence[Demonstration],
+    config: PromptingConfig,
+    *,
+    on_progress: Callable[[int, int], None] | None = None,
+) -> list[list[str]]:
+    """The trait lines of each reading of these texts; what is read already is not read again."""
     task = load_task(settings.task, workspace)
     model = Model(settings.policy, renderer_name(settings.policy, settings.renderer))
     texts = [row.output for row in demonstrations]
@@ -127,12 +151,12 @@ async def described_style(
         "base_model": model.base_model, "renderer": model.renderer, "seed": settings.seed, "emails_per_call": config.emails_per_call,
         "calls": config.calls, "texts": hashlib.sha256("\0".join(texts).encode()).hexdigest(), "many": task.many,
     })  # fmt: skip
-    described = run.folder / "described.md"
+    readings, described = run.folder / "readings.json", run.folder / "described.md"
     if not described.exists():
         answers = await _descriptions(connection, model, task, texts, config, settings.seed, on_progress)
-        write_json(run.folder / "answers.json", answers)
+        write_json(readings, answers)
         write_atomic(described, render("style", traits=agreed(answers), many=task.many) + "\n")
-    return read_text(described).strip()
+    return read_json(readings)
 
 
 def _written_by_us(workspace: Workspace) -> bool:
