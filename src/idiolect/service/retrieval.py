@@ -18,7 +18,9 @@ __all__ = ["nearest"]
 def nearest(query: str, texts: Sequence[str], count: int) -> list[int]:
     """Places of the ``count`` texts most like the query, the most alike first; of equals the later text."""
     words, index = _indexed(tuple(texts))
-    scores = index.get_scores([word for word in _tokens([query])[0] if word in words]) if words else [0.0] * len(texts)
+    known = [word for word in _tokens([query])[0] if word in words]
+    # The library cannot be asked for no word at all.
+    scores = index.get_scores(known) if known else [0.0] * len(texts)
     return sorted(range(len(texts)), key=lambda place: (-float(scores[place]), -place))[:count]
 
 
