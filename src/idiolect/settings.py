@@ -73,6 +73,7 @@ METHOD_PRESETS: dict[Preset, dict[str, dict[str, Any]]] = {
             "learning_rate": 1e-4,
             "schedule": "linear",
             "max_length": 32_768,
+            "save_every": 50,
         },
         # 2,000 synthetic requests, of which the last 500 are for looks; 1,500 in batches of 128 are 12 steps. Prompts of the training
         # carry the style prompt, those of the looks do not.

@@ -17,7 +17,7 @@ from idiolect.errors import InputError
 from idiolect.service.writer import Writer
 from idiolect.workspace import Workspace, append_json_line, read_json, write_json
 
-__all__ = ["Run", "all_writers", "open_run", "writer_named"]
+__all__ = ["Run", "all_writers", "newest", "open_run", "writer_named"]
 
 _FOLDER = re.compile(r"(?P<method>\w+)-(?P<time>\d{8}-\d{6})(?:-(?P<number>\d+))?")
 
@@ -27,10 +27,12 @@ class Run:
     """One run of a method: ``runs/<method>-<time>/``."""
 
     folder: Path
+    result: str = "writer.json"
+    """The file that a finished run has."""
 
     @property
     def finished(self) -> bool:
-        return (self.folder / "writer.json").is_file()
+        return (self.folder / self.result).is_file()
 
     def writer(self) -> Writer:
         return Writer.load(self.folder / "writer.json")
@@ -45,19 +47,25 @@ class Run:
         append_json_line(self.folder / "metrics.jsonl", values)
 
 
-def open_run(workspace: Workspace, method: str, config: dict[str, Any], *, again: bool = False) -> Run:
+def open_run(workspace: Workspace, method: str, config: dict[str, Any], *, again: bool = False, result: str = "writer.json") -> Run:
     """The newest run of the method with this very config, finished or killed half-way; otherwise a new one.
 
     ``again`` passes over finished runs.
     """
     wanted = json.loads(json.dumps({"method": method, **config}))
     for folder in reversed(list(_folders(workspace, method))):
-        run = Run(folder)
+        run = Run(folder, result)
         if (folder / "config.json").is_file() and read_json(folder / "config.json") == wanted and not (again and run.finished):
             return run
-    run = Run(_new_folder(workspace, method))
+    run = Run(_new_folder(workspace, method), result)
     write_json(run.folder / "config.json", wanted)
     return run
+
+
+def newest(workspace: Workspace, method: str, result: str) -> Path | None:
+    """The result file of the method's newest finished run."""
+    found = [folder / result for folder in _folders(workspace, method) if (folder / result).is_file()]
+    return found[-1] if found else None
 
 
 def all_writers(workspace: Workspace) -> dict[str, Writer]:
