@@ -83,6 +83,7 @@ METHOD_PRESETS: dict[Preset, dict[str, dict[str, Any]]] = {
             "group_size": 4,
             "learning_rate": 4e-5,
             "training_prompt": True,
+            "rank": 32,
             "every": 5,
             "dev_requests": 500,
         },
