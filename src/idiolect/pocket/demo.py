@@ -39,7 +39,7 @@ class Demo:
     workspace: Workspace
 
 
-def prepare(workspace: Workspace, seed: int, split: str = "heldout") -> Settings:
+def prepare(workspace: Workspace, seed: int, split: str = "heldout", *, demonstrations_wanted: int = DEMONSTRATIONS) -> Settings:
     """Lay a simulated correspondent's e-mails into a workspace; one that is there already is gone on with.
 
     Raises ``InputError`` where the folder holds somebody else's work.
@@ -57,7 +57,7 @@ def prepare(workspace: Workspace, seed: int, split: str = "heldout") -> Settings
     if not workspace.settings.exists():
         settings.save(workspace.settings)
     if not workspace.demonstrations.exists():
-        save_demonstrations(workspace.demonstrations, demonstrations(author, split, DEMONSTRATIONS, seed=1))
+        save_demonstrations(workspace.demonstrations, demonstrations(author, split, demonstrations_wanted, seed=1))
     if not workspace.heldout.exists():
         save_demonstrations(workspace.heldout, demonstrations(author, split, HELDOUT, seed=2))
     return settings
