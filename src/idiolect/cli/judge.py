@@ -14,6 +14,7 @@ from idiolect.cli.local_engine import connected
 from idiolect.cli.options import (
     Again,
     AsJson,
+    DryRun,
     Folder,
     demonstrations_of,
     open_workspace,
@@ -22,6 +23,7 @@ from idiolect.cli.options import (
     report,
     with_config,
 )
+from idiolect.cli.planning import planned_judge, tell_plan
 from idiolect.cli.progress import Progress, bars, stage
 from idiolect.corpus.demonstrations import load_demonstrations
 from idiolect.errors import InputError
@@ -62,8 +64,19 @@ def propose(workspace: Folder = Path(), again: Again = False, as_json: AsJson = 
 
 @judge.command()
 @with_config(RewardModelConfig, Tracking)
-def train(config: RewardModelConfig, tracking: Tracking, workspace: Folder = Path(), again: Again = False, as_json: AsJson = False) -> None:
+def train(
+    config: RewardModelConfig,
+    tracking: Tracking,
+    workspace: Folder = Path(),
+    dry_run: DryRun = False,
+    again: Again = False,
+    as_json: AsJson = False,
+) -> None:
     """Train the judge on pairs of which the better one is known."""
+    if dry_run:
+        place, settings = open_workspace(workspace)
+        tell_plan(settings, planned_judge(place, settings, config), as_json)
+        return
     run_train(*open_workspace(workspace), config, tracking, again=again, as_json=as_json)
 
 

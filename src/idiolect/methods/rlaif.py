@@ -27,9 +27,9 @@ from idiolect.errors import InputError, ServiceError
 from idiolect.methods.checks import DraftChecks
 from idiolect.methods.looks import Examiner, Stopped, Style, evaluator
 from idiolect.methods.run import Run, open_run
-from idiolect.methods.sft import _initial_state, _key, _quiet, _report, _tidy
 from idiolect.methods.tournament import AsyncJudge, Pattern, Referee
 from idiolect.methods.tracking import Tracker, Tracking, tracked
+from idiolect.methods.training import initial_state, quiet, report_steps, tidy, with_key
 from idiolect.methods.watch import Look, best
 from idiolect.service.connect import Connection, service_errors
 from idiolect.service.sampling import draft
@@ -119,7 +119,7 @@ async def rlaif(
         path=run.folder / "looks.jsonl", seed=settings.seed, patience=config.patience,
     )  # fmt: skip
     ground = await _ground(connection, run, first, prompt, training, Referee(judge, config.pattern, config.length_penalty), checks, config)
-    initial = _state_of(workspace, first) or await _initial_state(connection, run, first.base_model, config.rank, settings.seed)
+    initial = _state_of(workspace, first) or await initial_state(connection, run, first.base_model, config.rank, settings.seed)
     with tracked(run, tracking) as tracker:
         loop = _cookbook_config(connection, run, ground, examiner, training, initial, config, settings.seed, tracker)
         await _train(connection, run, loop, config.steps, on_progress)
@@ -224,14 +224,14 @@ async def _train(connection: Connection, run: Run, loop: train.Config, steps: in
     from tinker_cookbook.rl import train
 
     metrics = Path(loop.log_path) / "metrics.jsonl"
-    reporter = asyncio.create_task(_report(metrics, steps, on_progress)) if on_progress else None
+    reporter = asyncio.create_task(report_steps(metrics, steps, on_progress)) if on_progress else None
     try:
-        with _quiet(), _no_bars(train), _key(connection.api_key), service_errors(connection.base_url), suppress(Stopped):
+        with quiet(), _no_bars(train), with_key(connection.api_key), service_errors(connection.base_url), suppress(Stopped):
             await train.main(loop)
     finally:
         if reporter:
             reporter.cancel()
-    _tidy(Path(loop.log_path), run)
+    tidy(Path(loop.log_path), run)
     if on_progress:
         on_progress(steps, steps)
 
