@@ -97,11 +97,15 @@ def main() -> None:
     parser.add_argument("--author", type=int, default=0)
     parser.add_argument("--steps", type=int, default=16)
     parser.add_argument("--rate", type=float, default=2e-3)
+    parser.add_argument("--batch-size", type=int, default=RlaifConfig().batch_size)
+    parser.add_argument("--dev-requests", type=int, default=RlaifConfig().dev_requests)
     parser.add_argument("--folder", type=Path, required=True, help="Where the run lies; run again with it to go on after a stop.")
     options = parser.parse_args()
     place = Workspace(options.folder)
     settings = prepare(place, options.author, "development")
-    config = RlaifConfig(steps=options.steps, learning_rate=options.rate, patience=0)
+    config = RlaifConfig(
+        steps=options.steps, learning_rate=options.rate, batch_size=options.batch_size, dev_requests=options.dev_requests, patience=0
+    )
     with connected(settings, place, [settings.policy]) as connection:
         looks = connection.run(_hacked(connection, place, settings, config))
     found = caught(looks)

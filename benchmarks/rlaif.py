@@ -18,9 +18,11 @@ from idiolect.cli.local_engine import connected
 from idiolect.corpus.demonstrations import load_demonstrations
 from idiolect.evaluation.judges import ScoreJudge, truth_judge
 from idiolect.evaluation.style import Verifier
+from idiolect.judge import ModelJudge
 from idiolect.methods.baseline import baseline
 from idiolect.methods.looks import wins_against
 from idiolect.methods.prompting import prompting
+from idiolect.methods.reward_model import reward_model
 from idiolect.methods.rlaif import RlaifConfig, rlaif
 from idiolect.methods.sft import SftConfig, sft
 from idiolect.methods.synthetic import synthetic_data
@@ -77,7 +79,9 @@ async def _author(connection: Connection, place: Workspace, settings: Settings, 
     first = await _start(connection, place, settings, options.sft_steps)
     made, _ = await synthetic_data(connection, place, settings, rows, heldout)
     verifier = await _verifier(connection, place, settings)
-    judge = ScoreJudge("verifier", verifier)
+    judge: AsyncJudge = ScoreJudge("verifier", verifier)
+    if options.judge == "trained":
+        judge = ModelJudge.of(connection, await reward_model(connection, place, settings, rows))
     begun = time.monotonic()
     requests = [row.input for row in (*rows, *made)]
     trained = await rlaif(connection, place, settings, first, judge, requests, rows, config, style=verifier.scores)
@@ -104,12 +108,19 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=RlaifConfig().steps)
     parser.add_argument("--rate", type=float)
     parser.add_argument("--sft-steps", type=int, default=0, help="Steps of the start's fine-tuning; 0 starts from the prompt.")
+    parser.add_argument("--judge", choices=("trained", "verifier"), default="trained", help="Who gives the rewards.")
     parser.add_argument("--training-prompt", action="store_true")
     parser.add_argument("--folder", type=Path, required=True, help="Where the workspaces lie; run again with it to go on after a stop.")
     parser.add_argument("--out", type=Path, default=RESULTS / "rlaif.json")
     options = parser.parse_args()
     config = RlaifConfig(steps=options.steps, learning_rate=options.rate, training_prompt=options.training_prompt)
-    how = {"split": options.split, "sft_steps": options.sft_steps, "requests": options.requests, "config": config.model_dump(mode="json")}
+    how = {
+        "split": options.split,
+        "judge": options.judge,
+        "sft_steps": options.sft_steps,
+        "requests": options.requests,
+        "config": config.model_dump(mode="json"),
+    }
     known = read_json(options.out) if options.out.exists() else {}
     authors: dict[str, Any] = known["authors"] if known.get("how") == how else {}
     for number in range(options.authors):

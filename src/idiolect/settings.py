@@ -83,9 +83,9 @@ METHOD_PRESETS: dict[Preset, dict[str, dict[str, Any]]] = {
             "group_size": 4,
             "learning_rate": 4e-5,
             "training_prompt": True,
-            "rank": 32,
             "every": 5,
             "dev_requests": 500,
+            "rank": 32,
         },
         # The paper's own configuration; 4 rounds of 10 steps, attention's layers.
         "ditto": {
@@ -152,6 +152,8 @@ class Settings(BaseSettings):
     """Whose voice this is; a name for reports."""
     me: tuple[str, ...] = ()
     """The person's own e-mail addresses."""
+    imap: str | None = None
+    """The mail account whose drafts folder ``idiolect draft`` uses: imaps://user@host. The password never stands here."""
     task: str = "email"
     """What is written: a task's name, or a task file in the workspace."""
     preset: Preset = "pocket"

@@ -5,9 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-
 import rubric_preference_env
 import rubric_preference_types
+from scripts.rl_with_rubric_rm import Config
+
 from idiolect.cli.options import open_workspace
 from idiolect.cli.rlaif import Sources, run_rlaif
 from idiolect.cli.scripting import from_words
@@ -20,7 +21,6 @@ from idiolect.methods.tournament import Pattern
 from idiolect.methods.tracking import Tracking
 from idiolect.settings import Settings
 from idiolect.workspace import Workspace
-from scripts.rl_with_rubric_rm import Config
 
 
 def test_without_a_judge_one_line_says_what_to_do(tmp_path: Path) -> None:

@@ -26,11 +26,11 @@ from idiolect.cli.planning import planned_rlaif, tell_plan
 from idiolect.cli.progress import Progress, bars, stage
 from idiolect.corpus import Demonstration
 from idiolect.corpus.demonstrations import load_demonstrations
-from idiolect.errors import InputError
 from idiolect.evaluation.style import Verifier
 from idiolect.judge import Judge, ModelJudge
 from idiolect.methods.baseline import baseline
 from idiolect.methods.looks import Style
+from idiolect.methods.reward_model import load_judge
 from idiolect.methods.rlaif import RlaifConfig
 from idiolect.methods.rlaif import rlaif as train
 from idiolect.methods.run import all_writers, writer_named
@@ -89,7 +89,8 @@ def run_rlaif(
 ) -> None:
     """What the verb and the handout's script do in an open workspace."""
     demonstrations_of(place)
-    judge, second = _judge(place, sources.judge), Judge.load(sources.second) if sources.second else None
+    judge = Judge.load(sources.judge) if sources.judge else load_judge(place)
+    second = Judge.load(sources.second) if sources.second else None
     models = list(dict.fromkeys([settings.policy, settings.teacher, *(one.base_model for one in (judge, second) if one)]))
     with bars() as progress, connected(settings, place, models) as connection:
         first = _start(place, settings, sources.start)
@@ -136,10 +137,3 @@ def _start(place: Workspace, settings: Settings, name: str | None) -> Writer:
     """The first policy: the writer of that name, or the furthest that there is."""
     writers = {"baseline": baseline(place, settings), **all_writers(place)}
     return writer_named(place, name) if name else next(writers[one] for one in _STARTS if one in writers)
-
-
-def _judge(place: Workspace, path: Path | None) -> Judge:
-    found = [path] if path else sorted(place.runs.glob("*/judge.json"), key=lambda one: one.stat().st_mtime_ns)
-    if not found:
-        raise InputError("there is no judge yet", where=str(place.runs), hint="Run `idiolect judge train`, or name one with --judge")
-    return Judge.load(found[-1])
