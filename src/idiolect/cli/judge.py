@@ -73,11 +73,7 @@ def train(
     as_json: AsJson = False,
 ) -> None:
     """Train the judge on pairs of which the better one is known."""
-    if dry_run:
-        place, settings = open_workspace(workspace)
-        tell_plan(settings, planned_judge(place, settings, config), as_json)
-        return
-    run_train(*open_workspace(workspace), config, tracking, again=again, as_json=as_json)
+    run_train(*open_workspace(workspace), config, tracking, again=again, as_json=as_json, dry_run=dry_run)
 
 
 def run_train(
@@ -91,12 +87,11 @@ def run_train(
     dry_run: bool = False,
 ) -> None:
     """What the verb and the script ``train_rubric_rm`` do in an open workspace."""
+    if dry_run:
+        tell_plan(settings, planned_judge(place, settings, config), as_json)
+        return
     config = settings.filled("reward_model", config)
     plain = judge_model(place, settings, config)
-    if dry_run:
-        told = f"{config.steps * config.batch_size:,} texts of at most {config.max_length:,} tokens, both orders counted"
-        print(f"Would train {plain.base_model} in {config.steps} steps on {told}")
-        return
     with bars() as progress, connected(settings, place, [settings.policy, plain.base_model]) as connection:
         made = connection.run(_trained(connection, place, settings, config, tracking, again, progress))
     remind(tracking)
