@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from idiolect.cli.planning import planned_rlaif, tell_plan
 from idiolect.cli.rlaif import Sources, run_rlaif
 from idiolect.cli.scripting import ScriptConfig, run_script
 from idiolect.methods.rlaif import RlaifConfig
@@ -46,8 +47,11 @@ def main(config: Config) -> None:
         "max_steps": "steps", "tournament_pattern": "pattern", "lora_rank": "rank", "temperature": "exploration",
         "kl_penalty_coef": "kl_penalty", "eval_every": "every",
     }  # fmt: skip
-    sources = Sources(config.start, config.rm_weights_path)
-    run_rlaif(workspace, settings, config.told(RlaifConfig, **names), config.tracking, sources)
+    asked = config.told(RlaifConfig, **names)
+    if config.dry_run:
+        tell_plan(settings, planned_rlaif(workspace, settings, asked))
+    else:
+        run_rlaif(workspace, settings, asked, config.tracking, Sources(config.start, config.rm_weights_path))
 
 
 if __name__ == "__main__":

@@ -85,6 +85,7 @@ METHOD_PRESETS: dict[Preset, dict[str, dict[str, Any]]] = {
             "training_prompt": True,
             "every": 5,
             "dev_requests": 500,
+            "rank": 32,
         },
         # The paper's own configuration; 4 rounds of 10 steps, attention's layers.
         "ditto": {
@@ -151,6 +152,8 @@ class Settings(BaseSettings):
     """Whose voice this is; a name for reports."""
     me: tuple[str, ...] = ()
     """The person's own e-mail addresses."""
+    imap: str | None = None
+    """The mail account whose drafts folder ``idiolect draft`` uses: imaps://user@host. The password never stands here."""
     task: str = "email"
     """What is written: a task's name, or a task file in the workspace."""
     preset: Preset = "pocket"

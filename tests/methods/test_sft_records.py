@@ -33,12 +33,12 @@ def test_a_checkpoint_of_the_last_step_is_left_out_and_the_final_one_stays(tmp_p
 
 @given(st.integers(1, 40), st.integers(1, 9), st.integers(0, 5), st.integers(0, 3))
 def test_each_epoch_has_every_row_once_in_an_order_of_its_own(count: int, batch: int, seed: int, epoch: int) -> None:
-    dataset = RowsDataset(list(range(count)), batch, seed)  # type: ignore[arg-type]
+    dataset = RowsDataset(list(range(count)), lambda row: row, batch, seed)  # type: ignore[arg-type,return-value]
     dataset.set_epoch(epoch)
     batches = [dataset.get_batch(index) for index in range(len(dataset))]
     assert sorted(row for rows in batches for row in rows) == list(range(count))
     assert len(dataset) == math.ceil(count / batch)
-    other = RowsDataset(list(range(count)), batch, seed)  # type: ignore[arg-type]
+    other = RowsDataset(list(range(count)), lambda row: row, batch, seed)  # type: ignore[arg-type,return-value]
     other.set_epoch(epoch + 1)
     other.set_epoch(epoch)
     assert [other.get_batch(index) for index in range(len(other))] == batches

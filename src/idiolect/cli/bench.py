@@ -32,6 +32,9 @@ _TITLES = {
 }
 
 
+_NAMES = "baseline, prompt, few_shot, sft, sft_synthetic, spin, ditto"
+
+
 @bench.callback()
 def _bench() -> None:
     """Measure the measures, on data whose truth is known."""
@@ -65,6 +68,42 @@ def style(
         report(True, result.model_dump(mode="json"), "")
         return
     _print(result)
+
+
+@bench.command()
+def methods(
+    out: Annotated[Path, typer.Option(help="Where each author's work lies and the result is written.")] = Path("bench-methods"),
+    authors: Annotated[int, typer.Option(min=1, help="Simulated authors.")] = 20,
+    seeds: Annotated[int, typer.Option(min=1, help="Trainings of each method for each author.")] = 3,
+    requests: Annotated[int, typer.Option(min=1, max=50, help="Held-out requests of each author.")] = 20,
+    demonstrations: Annotated[int, typer.Option(min=1, help="Texts of each author that the methods learn from.")] = 7,
+    first: Annotated[int, typer.Option(min=0, help="Number of the first author.")] = 0,
+    split: Annotated[str, typer.Option(help="heldout, or development to choose settings.")] = "heldout",
+    method: Annotated[list[str] | None, typer.Option(help=f"One of {_NAMES}; again for more.", show_default="all")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Run every method for many simulated authors and count who wins; run again, it goes on."""
+    from idiolect.cli.local_engine import connected
+    from idiolect.pocket.methods_bench import MAKERS, Plan, bench_methods
+    from idiolect.workspace import write_json
+
+    plan = Plan(split, first, authors, seeds, requests, demonstrations, tuple(method or MAKERS))
+    with bars() as progress:
+        result = bench_methods(out.expanduser().resolve(), plan, lambda settings, place: connected(settings, place), progress)
+    write_json(out / "methods.json", result)
+    report(as_json, result, f"{_ranked(result)}\nWritten to {out / 'methods.json'}")
+
+
+def _ranked(result: dict) -> str:
+    """A line for each method, by its mean win rate over its match-ups."""
+    rates = {name: [one["mean"] for one in found.values()] for name, found in result["win_rate"].items()}
+    mean = {name: sum(found) / len(found) if found else 0.5 for name, found in rates.items()}
+    lines = [f"{result['authors']} authors, {result['seeds']} seeds"]
+    for name in sorted(mean, key=lambda one: -mean[one]):
+        found = result["methods"][name]
+        shown = "  ".join(f"{measure} {found[measure]['mean']:.3f}" for measure in ("style", "traits", "habits", "facts"))
+        lines.append(f"{name:15} wins {mean[name]:.3f}  {shown}")
+    return "\n".join(lines)
 
 
 def _print(result: StyleBench) -> None:

@@ -13,6 +13,7 @@ from idiolect.cli.progress import bars
 from idiolect.evaluation import choose_writers
 from idiolect.evaluation.compare import JudgeName
 from idiolect.evaluation.compare import compare as measure
+from idiolect.methods.reward_model import load_judge
 from idiolect.methods.tracking import Tracking
 
 __all__ = ["compare"]
@@ -21,7 +22,10 @@ _WRITERS = (
     "Names of the workspace's writers, and others as [NAME=]SOURCE: run:FOLDER, model:NAME[+prompt], drafts:FILE (JSONL, JSON or CSV with "
     "request and draft), openai:URL#MODEL[+prompt]. The baseline always joins."
 )
-_JUDGE = "Who decides the win rates: style (the authorship verifier), facts (fewer faults) or truth (a simulated author's traits)."
+_JUDGE = (
+    "Who decides the win rates: style (the authorship verifier), facts (fewer faults), truth (a simulated author's traits) or rubric "
+    "(the trained judge)."
+)
 
 
 @with_config(Tracking)
@@ -43,7 +47,8 @@ def compare(
     chosen = choose_writers(place, settings, writers)
     for name, url in chosen.addresses.items():
         typer.echo(f"{name}: the held-out requests and its prompt are sent to {url}", err=True)
-    with bars() as progress, connected(settings, place, chosen.models, chosen.states) as connection:
+    models = [*chosen.models, *([load_judge(place).base_model] if judge == "rubric" else [])]
+    with bars() as progress, connected(settings, place, models, chosen.states) as connection:
         results = measure(
             place,
             settings,

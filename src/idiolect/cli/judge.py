@@ -14,6 +14,7 @@ from idiolect.cli.local_engine import connected
 from idiolect.cli.options import (
     Again,
     AsJson,
+    DryRun,
     Folder,
     demonstrations_of,
     open_workspace,
@@ -22,6 +23,7 @@ from idiolect.cli.options import (
     report,
     with_config,
 )
+from idiolect.cli.planning import planned_judge, tell_plan
 from idiolect.cli.progress import Progress, bars, stage
 from idiolect.corpus.demonstrations import load_demonstrations
 from idiolect.errors import InputError
@@ -62,9 +64,16 @@ def propose(workspace: Folder = Path(), again: Again = False, as_json: AsJson = 
 
 @judge.command()
 @with_config(RewardModelConfig, Tracking)
-def train(config: RewardModelConfig, tracking: Tracking, workspace: Folder = Path(), again: Again = False, as_json: AsJson = False) -> None:
+def train(
+    config: RewardModelConfig,
+    tracking: Tracking,
+    workspace: Folder = Path(),
+    dry_run: DryRun = False,
+    again: Again = False,
+    as_json: AsJson = False,
+) -> None:
     """Train the judge on pairs of which the better one is known."""
-    run_train(*open_workspace(workspace), config, tracking, again=again, as_json=as_json)
+    run_train(*open_workspace(workspace), config, tracking, again=again, as_json=as_json, dry_run=dry_run)
 
 
 def run_train(
@@ -78,12 +87,11 @@ def run_train(
     dry_run: bool = False,
 ) -> None:
     """What the verb and the script ``train_rubric_rm`` do in an open workspace."""
+    if dry_run:
+        tell_plan(settings, planned_judge(place, settings, config), as_json)
+        return
     config = settings.filled("reward_model", config)
     plain = judge_model(place, settings, config)
-    if dry_run:
-        told = f"{config.steps * config.batch_size:,} texts of at most {config.max_length:,} tokens, both orders counted"
-        print(f"Would train {plain.base_model} in {config.steps} steps on {told}")
-        return
     with bars() as progress, connected(settings, place, [settings.policy, plain.base_model]) as connection:
         made = connection.run(_trained(connection, place, settings, config, tracking, again, progress))
     remind(tracking)

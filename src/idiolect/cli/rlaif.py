@@ -13,6 +13,7 @@ from idiolect.cli.local_engine import connected
 from idiolect.cli.options import (
     Again,
     AsJson,
+    DryRun,
     Folder,
     demonstrations_of,
     open_workspace,
@@ -21,6 +22,7 @@ from idiolect.cli.options import (
     report,
     with_config,
 )
+from idiolect.cli.planning import planned_rlaif, tell_plan
 from idiolect.cli.progress import Progress, bars, stage
 from idiolect.corpus import Demonstration
 from idiolect.corpus.demonstrations import load_demonstrations
@@ -63,10 +65,15 @@ def rlaif(
     judge: Annotated[Path | None, typer.Option(help="The judge.json that gives the rewards.", show_default="the newest")] = None,
     second: Annotated[Path | None, typer.Option(help="The judge.json of a judge that is watched and gives no rewards.")] = None,
     workspace: Folder = Path(),
+    dry_run: DryRun = False,
     again: Again = False,
     as_json: AsJson = False,
 ) -> None:
     """Train the policy on a judge's verdicts over its own drafts, and go back to the best step."""
+    if dry_run:
+        place, settings = open_workspace(workspace)
+        tell_plan(settings, planned_rlaif(place, settings, config), as_json)
+        return
     run_rlaif(*open_workspace(workspace), config, tracking, Sources(start, judge, second), again=again, as_json=as_json)
 
 

@@ -66,8 +66,10 @@ class FidelityChecker:
         """A request's facts: the simulator's own where it knows them, else those that the request states by form."""
         return row.facts or request_facts(row.input)
 
-    def check(self, row: Demonstration, text: str, *, finished: bool = True) -> Fidelity:
-        """A draft for a held-out row. ``finished`` says whether it ended by itself."""
+    def check(self, row: Demonstration, text: str, *, finished: bool = True, allowed: Sequence[str] = ()) -> Fidelity:
+        """A draft for a held-out row. ``finished`` says whether it ended by itself; what stands in ``allowed`` (the mail that is
+        answered, the person's past mail) is no invention.
+        """
         facts = self.facts(row)
         slots = tuple(slot for slot in placeholders(text) if slot not in row.input)
         remarks = tuple(meta_comments(text, f"{row.input}\n{self._own_words}"))
@@ -83,7 +85,7 @@ class FidelityChecker:
         return Fidelity(
             facts=facts,
             lost=tuple(missing_facts(facts, letter)),
-            invented=tuple(dict.fromkeys(find(row.input, whole, self._allowed))),
+            invented=tuple(dict.fromkeys(find(row.input, whole, (*self._allowed, *allowed)))),
             placeholders=slots,
             length_ratio=len(text.split()) / usual if usual else None,
             verbatim_overlap=overlap.share,

@@ -29,16 +29,24 @@ class Parts:
 
 
 def parted(text: str) -> Parts:
-    """The greeting is a short first line that ends in a mark; the ending begins with the last short line that ends in a comma or
-    stands alone near the end."""
+    """The greeting is a short first line that ends in a mark; the ending begins with a short line near the end that signs off."""
     blocks = [block for block in re.split(r"\n\s*\n", text.strip()) if block.strip()]
     greeting = ""
     if blocks and "\n" not in blocks[0] and len(blocks[0].split()) <= 5 and re.search(r"[,!:]$", blocks[0]) and len(blocks) > 1:
         greeting = blocks.pop(0)
     elif blocks and "\n" in blocks[0] and _greets(first := blocks[0].split("\n")[0]):
         greeting, blocks[0] = first, blocks[0].split("\n", 1)[1]
-    start = next((at for at in range(len(blocks) - 1, 0, -1) if _signs_off(blocks[at].split("\n")[0])), len(blocks))
+    start = _ending(blocks)
     return Parts(greeting, "\n\n".join(blocks[:start]), "\n\n".join(blocks[start:]))
+
+
+def _ending(blocks: Sequence[str]) -> int:
+    """Index of the block that the ending begins with: one whose first line is short and has a comma, else the last short one."""
+    last = range(len(blocks) - 1, max(0, len(blocks) - 5), -1)
+    firsts = {at: blocks[at].split("\n")[0].strip() for at in last}
+    commas = [at for at in last if _signs_off(firsts[at]) and "," in firsts[at]]
+    others = [at for at in last if _signs_off(firsts[at])]
+    return next(iter(commas or others), len(blocks))
 
 
 def _greets(line: str) -> bool:

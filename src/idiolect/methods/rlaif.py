@@ -26,7 +26,7 @@ from idiolect.corpus import Demonstration
 from idiolect.errors import InputError, ServiceError
 from idiolect.methods.checks import DraftChecks
 from idiolect.methods.looks import Examiner, Stopped, Style, evaluator
-from idiolect.methods.run import Run, open_run
+from idiolect.methods.run import Run, open_run, training_state
 from idiolect.methods.tournament import AsyncJudge, Pattern, Referee
 from idiolect.methods.tracking import Tracker, Tracking, tracked
 from idiolect.methods.training import initial_state, quiet, report_steps, tidy, with_key
@@ -119,7 +119,7 @@ async def rlaif(
         path=run.folder / "looks.jsonl", seed=settings.seed, patience=config.patience,
     )  # fmt: skip
     ground = await _ground(connection, run, first, prompt, training, Referee(judge, config.pattern, config.length_penalty), checks, config)
-    initial = _state_of(workspace, first) or await initial_state(connection, run, first.base_model, config.rank, settings.seed)
+    initial = training_state(workspace, first) or await initial_state(connection, run, first.base_model, config.rank, settings.seed)
     with tracked(run, tracking) as tracker:
         loop = _cookbook_config(connection, run, ground, examiner, training, initial, config, settings.seed, tracker)
         await _train(connection, run, loop, config.steps, on_progress)
@@ -165,20 +165,6 @@ async def _references(connection: Connection, run: Run, first: Writer, requests:
         append_json_line(path, {"request": one.request, "text": one.text})
         known[one.request] = one.text
     return known
-
-
-def _state_of(workspace: Workspace, writer: Writer) -> str | None:
-    """Where the weights of a writer's adapter lie that training can go on from; None for a base model."""
-    if writer.adapter is None:
-        return None
-    for path in sorted(workspace.runs.glob("*/checkpoints.jsonl")):
-        for record in read_json_lines(path, torn_tail=True):
-            if record.get("sampler_path") == writer.adapter and record.get("state_path"):
-                return record["state_path"]
-    raise InputError(
-        f"the weights behind the writer {writer.name!r} are not known here", where=str(workspace.runs),
-        hint="Start from a writer that was trained in this workspace, or from the baseline",
-    )  # fmt: skip
 
 
 def _cookbook_config(

@@ -244,7 +244,7 @@ def labelled_drafts(split: str, count: int, seed: int = 0) -> list[LabelledDraft
         while kept < count:
             rng = random.Random(f"defects {split} {seed} {way} {number}")
             situation = sample_situation(split, f"defects {seed} {way} {number}")
-            author = sample_author(split, rng.randrange(1_000_000))
+            author = sample_author(split, rng.randrange(1_000_000), habits=False)
             one = make(situation, author, split, rng)
             number += 1
             if one is not None:

@@ -1,0 +1,80 @@
+"""``idiolect ditto``: a handful of demonstrations held against the model's own drafts."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from idiolect.cli.local_engine import connected
+from idiolect.cli.options import (
+    Again,
+    AsJson,
+    DryRun,
+    Folder,
+    demonstrations_of,
+    open_workspace,
+    ready_demonstrations,
+    remind,
+    report,
+    with_config,
+)
+from idiolect.cli.progress import Progress, bars, stage
+from idiolect.methods.baseline import baseline
+from idiolect.methods.ditto import DittoConfig
+from idiolect.methods.ditto import ditto as train
+from idiolect.methods.estimate import Estimate, ditto_work, lengths_of
+from idiolect.methods.tracking import Tracking
+from idiolect.service import Connection, Writer
+from idiolect.settings import Settings
+from idiolect.workspace import Workspace
+
+__all__ = ["ditto", "planned", "run_ditto"]
+
+
+@with_config(DittoConfig, Tracking)
+def ditto(
+    config: DittoConfig,
+    tracking: Tracking,
+    workspace: Folder = Path(),
+    dry_run: DryRun = False,
+    again: Again = False,
+    as_json: AsJson = False,
+) -> None:
+    """Fine-tune an adapter on a handful of the person's texts, preferred to the model's own drafts."""
+    if dry_run:
+        place, settings = open_workspace(workspace)
+        estimate = planned(place, settings, config)
+        report(as_json, estimate.values(settings.prices), estimate.told(settings.prices))
+        return
+    run_ditto(*open_workspace(workspace), config, tracking, again=again, as_json=as_json)
+
+
+def run_ditto(
+    place: Workspace, settings: Settings, config: DittoConfig, tracking: Tracking, *, again: bool = False, as_json: bool = False
+) -> None:
+    """What the verb and ``scripts.ditto_dpo`` do in an open workspace."""
+    demonstrations_of(place)
+    with bars() as progress, connected(settings, place) as connection:
+        writer = connection.run(_all(connection, place, settings, config, tracking, again, progress))
+    remind(tracking)
+    text = f'The adapter is {writer.adapter}. It lies in {place.runs}\nNext: idiolect compare, or idiolect write "…"'
+    report(as_json, {"writer": writer.model_dump(mode="json")}, text)
+
+
+async def _all(
+    connection: Connection, place: Workspace, settings: Settings, config: DittoConfig, tracking: Tracking, again: bool, progress: Progress
+) -> Writer:
+    rows = await ready_demonstrations(connection, place, settings, progress)
+    baseline(place, settings)
+    told = stage(progress, "DITTO's rounds")
+    return await train(connection, place, settings, rows, config, again=again, tracking=tracking, on_progress=told)
+
+
+def planned(place: Workspace, settings: Settings, config: DittoConfig) -> Estimate:
+    """The tokens of imitation, of the rounds' drafts and of the comparisons."""
+    config, rows = settings.filled("ditto", config), demonstrations_of(place)
+    used = min(config.demonstrations, len(rows))
+    works = ditto_work(
+        settings, lengths_of(rows, ""), demonstrations=used, samples=config.samples, sft_steps=config.imitate_steps,
+        steps=config.rounds * config.steps, every=config.steps, batch_size=config.batch_size,
+    )  # fmt: skip
+    return Estimate(tuple(works))

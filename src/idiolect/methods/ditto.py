@@ -1,0 +1,249 @@
+"""DITTO (Shaikh et al. 2024, arXiv 2406.00888): a handful of demonstrations are preferred to whatever the model writes itself.
+
+Knows demonstrations and a training client. Knows nothing of measures.
+
+Algorithm 1: imitate the demonstrations for a little (the result is the reference); then again and again let the current policy
+write drafts for the same requests, hold the demonstrations against them, and take DPO steps on these comparisons.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import random
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from idiolect.corpus import Demonstration
+from idiolect.errors import InputError
+from idiolect.methods.baseline import plain_writer
+from idiolect.methods.dpo import DpoLoss, Preference, Text, dpo_step, text_of
+from idiolect.methods.replay import Draft, Mix, ReplayBuffer
+from idiolect.methods.run import Run, open_run
+from idiolect.methods.sft import usual_learning_rate
+from idiolect.methods.tracking import Tracker, Tracking, tracked
+from idiolect.service.connect import Connection, Model, service_errors
+from idiolect.service.sampling import complete, derive_seed
+from idiolect.service.scores import text_logprobs
+from idiolect.service.writer import TEMPERATURE, Writer
+from idiolect.settings import Settings, pocket_model
+from idiolect.workspace import Workspace, append_json_line, read_json, read_json_lines, write_json, write_json_lines
+
+if TYPE_CHECKING:
+    import tinker
+
+__all__ = ["DittoConfig", "ditto"]
+
+_POCKET_RATE = 5e-4
+_MAX_LENGTH = 1024
+"""Tokens of a request and its text; longer ones are cut."""
+
+
+class DittoConfig(BaseModel):
+    """Preference optimization of a handful of demonstrations against the model's own drafts."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+    demonstrations: int = Field(default=7, ge=1)
+    """How many of the person's texts are learnt from."""
+    imitate_to: float | None = Field(default=None, gt=0)
+    """The batch's loss (nats a token) at which imitation stops; by default 0.3 for the pocket model, else the paper's 1.0."""
+    imitate_steps: int = Field(default=40, ge=0)
+    """At most so many steps of imitation."""
+    rounds: int = Field(default=4, ge=1)
+    """How often the current policy writes drafts anew."""
+    steps: int = Field(default=10, ge=1)
+    """DPO steps of a round."""
+    samples: int = Field(default=10, ge=1)
+    """Drafts of a round for each demonstration, sampled at temperature 1."""
+    batch_size: int = Field(default=24, ge=1)
+    """Comparisons a step."""
+    learning_rate: float | None = Field(default=None, gt=0)
+    """Of the DPO steps; by default 5e-4 for the pocket model, else 1e-5."""
+    beta: float = Field(default=0.05, gt=0)
+    """How dear it is to leave the reference."""
+    method: Literal["ditto", "spin"] = "ditto"
+    """ditto, or spin: demonstrations over current drafts only, and each round's first policy as its reference (arXiv 2401.01335)."""
+    replay: bool = True
+    """Whether drafts of earlier rounds are compared, too."""
+    between: bool = True
+    """Whether a round's drafts are preferred to earlier ones."""
+    layers: Literal["all", "attention"] = "all"
+    """Which layers the adapter (of rank 16) changes."""
+    imitation: float = Field(default=0.0, ge=0)
+    """Weight of the demonstrations' own log-probability in the DPO steps; not the paper's."""
+    temperature: float = Field(default=TEMPERATURE, ge=0)
+    """Sampling temperature of the finished writer."""
+
+    @property
+    def mix(self) -> Mix:
+        """The shares of comparisons; what an ablation leaves out goes to the first kind."""
+        replay = 0.2 if self.replay and self.method == "ditto" else 0.0
+        between = 0.1 if self.between and self.method == "ditto" else 0.0
+        return Mix(1 - replay - between, replay, between)
+
+
+async def ditto(
+    connection: Connection,
+    workspace: Workspace,
+    settings: Settings,
+    demonstrations: Sequence[Demonstration],
+    config: DittoConfig | None = None,
+    *,
+    again: bool = False,
+    tracking: Tracking | None = None,
+    on_progress: Callable[[int, int], None] | None = None,
+) -> Writer:
+    """Train an adapter. A killed run goes on from its last round to the same weights."""
+    config = settings.filled("ditto", config or DittoConfig())
+    rows = [(row.input, row.output) for row in demonstrations if row.input and row.output][: config.demonstrations]
+    if not rows:
+        raise InputError("there are no demonstrations", where=str(workspace.demonstrations), hint="Run `idiolect import` first")
+    plain = plain_writer(workspace, settings, name=config.method, temperature=config.temperature)
+    run = open_run(workspace, config.method, {
+        **config.model_dump(mode="json"), "seed": settings.seed, "base_model": plain.base_model, "renderer": plain.renderer,
+        "rows_sha256": hashlib.sha256(json.dumps(rows, ensure_ascii=False).encode()).hexdigest(),
+    }, again=again)  # fmt: skip
+    if run.finished:
+        return run.writer()
+    with tracked(run, tracking) as tracker, service_errors(connection.base_url):
+        trainer = _Trainer(connection, run, plain, config, rows, settings.seed, tracker)
+        client = await trainer.start()
+        for number in range(trainer.round, config.rounds):
+            if on_progress:
+                on_progress(number, config.rounds)
+            await trainer.one_round(client, number)
+        adapter = (await client.save_weights_for_sampler("final")).path
+    if on_progress:
+        on_progress(config.rounds, config.rounds)
+    # The adapter has learnt the voice, so it writes without instruction and prompt.
+    return run.finish(plain.model_copy(update={"adapter": adapter, "system_prompt": None}))
+
+
+@dataclass
+class _Trainer:
+    """One run: its files, and the steps of Algorithm 1."""
+
+    connection: Connection
+    run: Run
+    plain: Writer
+    config: DittoConfig
+    rows: list[tuple[str, str]]
+    seed: int
+    tracker: Tracker
+    round: int = 0
+    """The round to go on with."""
+
+    def __post_init__(self) -> None:
+        self.renderer = self.connection.renderer(self.plain)
+        self.buffer = ReplayBuffer(self.run.folder / "rounds")
+        pocket = self.plain.base_model == pocket_model()
+        self.threshold = self.config.imitate_to or (0.3 if pocket else 1.0)
+        self.rate = self.config.learning_rate or (_POCKET_RATE if pocket else 1e-5)
+        # A sampled draft stands in many comparisons; it is tokenized once.
+        self.texts: dict[tuple[int, str], Text] = {}
+
+    async def start(self) -> tinker.TrainingClient:
+        """The policy after imitation, or after the last whole round of a run that was killed."""
+        saved = list(read_json_lines(self._checkpoints, torn_tail=True)) if self._checkpoints.exists() else []
+        metrics = self.run.folder / "metrics.jsonl"
+        # What a kill left of a round is done again, and is told once.
+        done = [row for row in read_json_lines(metrics, torn_tail=True) if row.get("round", -1) < saved[-1]["round"]] if saved else []
+        write_json_lines(metrics, done)
+        if saved:
+            self.round = saved[-1]["round"]
+            return await self.connection.client.create_training_client_from_state_with_optimizer(saved[-1]["state"])
+        client = await self.connection.client.create_lora_training_client(
+            self.plain.base_model, rank=16, seed=self.seed, train_mlp=self.config.layers == "all",
+            train_unembed=self.config.layers == "all",
+        )  # fmt: skip
+        await self._imitate(client)
+        # The optimizer's moments belong to imitation: DPO begins with new ones, as a run that is gone on with here would.
+        state = (await client.save_state("round-0")).path
+        append_json_line(self._checkpoints, {"round": 0, "state": state})
+        return await self.connection.client.create_training_client_from_state(state)
+
+    async def _imitate(self, client: tinker.TrainingClient) -> None:
+        """Line 1: supervised fine-tuning on the demonstrations, all in one batch, until its loss is low."""
+        import tinker
+
+        texts = [text_of(self.renderer, *row, _MAX_LENGTH) for row in self.rows]
+        total = sum(text.tokens for text in texts)
+        for step in range(self.config.imitate_steps):
+            gradient = await client.forward_backward([text.datum for text in texts], "cross_entropy")
+            loss = _summed_loss(gradient) / total
+            self.run.log(phase="imitation", step=step, loss=loss)
+            if loss <= self.threshold:
+                break
+            # The gradient is a sum over tokens, which Adam does not mind: only its direction and steadiness count.
+            await client.optim_step(tinker.AdamParams(learning_rate=usual_learning_rate(self.plain.base_model), beta2=0.95, eps=1e-8))
+
+    async def one_round(self, client: tinker.TrainingClient, number: int) -> None:
+        """Lines 3 to 6: drafts of the current policy, then DPO on comparisons with them; ends with a checkpoint."""
+        reference = await self._reference(client, number)
+        if not self.buffer.has(number):
+            self.buffer.add(number, await self._drafts(client, reference, number))
+        own = await self._own_logprobs(reference)
+        known = [Text(text_of(self.renderer, *row, _MAX_LENGTH).datum, logprob) for row, logprob in zip(self.rows, own, strict=True)]
+        loss = DpoLoss(beta=self.config.beta, imitation=self.config.imitation)
+        for step in range(number * self.config.steps, (number + 1) * self.config.steps):
+            rng = random.Random(f"{self.seed} comparisons {step}")
+            chosen = self.buffer.comparisons(number, self.config.batch_size, self.config.mix, rng)
+            pairs = [Preference(known[one] if isinstance(one, int) else self._text(one), self._text(other)) for one, other in chosen]
+            figures = await dpo_step(client, pairs, loss, self.rate)
+            self.run.log(phase="dpo", round=number, step=step, **figures)
+            self.tracker.log(step, **figures)
+        state = (await client.save_state(f"round-{number + 1}")).path
+        append_json_line(self._checkpoints, {"round": number + 1, "state": state})
+
+    async def _reference(self, client: tinker.TrainingClient, number: int) -> Model:
+        """The policy after imitation for DITTO; for SPIN the policy at the round's beginning."""
+        held = number if self.config.method == "spin" else 0
+        path = self.run.folder / f"reference-{held}.json"
+        if not path.exists():
+            write_json(path, {"adapter": (await client.save_weights_for_sampler(f"reference-{held}")).path})
+        return Model(self.plain.base_model, self.plain.renderer, read_json(path)["adapter"])
+
+    async def _drafts(self, client: tinker.TrainingClient, reference: Model, number: int) -> list[Draft]:
+        """``samples`` drafts of the current policy for each demonstration's request, without those that were cut off."""
+        policy = Model(self.plain.base_model, self.plain.renderer, (await client.save_weights_for_sampler(f"policy-{number}")).path)
+        answers_P_G = await complete(
+            self.connection, policy, [_asked(request) for request, _ in self.rows], num_samples=self.config.samples,
+            max_tokens=self.plain.max_tokens, temperature=1.0, seed=derive_seed(self.seed, "ditto", number),
+        )  # fmt: skip
+        whole = [(index, one.text) for index, group in enumerate(answers_P_G) for one in group if one.finished and one.text]
+        whole = whole or [(index, one.text) for index, group in enumerate(answers_P_G) for one in group]
+        logprobs = await self._logprobs(reference, [(self.rows[index][0], text) for index, text in whole])
+        return [Draft(index, text, logprob) for (index, text), logprob in zip(whole, logprobs, strict=True)]
+
+    async def _own_logprobs(self, reference: Model) -> list[float]:
+        """The demonstrations' log-probabilities under the reference, computed once for each reference."""
+        path = self.run.folder / "reference.json"
+        if not path.exists() or read_json(path)["adapter"] != reference.adapter:
+            write_json(path, {"adapter": reference.adapter, "logprobs": await self._logprobs(reference, self.rows)})
+        return read_json(path)["logprobs"]
+
+    async def _logprobs(self, model: Model, rows: Sequence[tuple[str, str]]) -> list[float]:
+        chats = [[*_asked(request), {"role": "assistant", "content": text}] for request, text in rows]
+        return [sum(found) for found in await text_logprobs(self.connection, model, chats)]
+
+    def _text(self, draft: Draft) -> Text:
+        key = (draft.demonstration, draft.text)
+        if key not in self.texts or self.texts[key].reference != draft.reference:
+            self.texts[key] = text_of(self.renderer, self.rows[draft.demonstration][0], draft.text, _MAX_LENGTH, draft.reference)
+        return self.texts[key]
+
+    @property
+    def _checkpoints(self) -> Path:
+        return self.run.folder / "checkpoints.jsonl"
+
+
+def _asked(request: str) -> list[dict[str, str]]:
+    return [{"role": "user", "content": request}]
+
+
+def _summed_loss(output: Any) -> float:
+    return float(output.metrics["loss:sum"])

@@ -1,0 +1,193 @@
+"""Which method wins: every method on many simulated authors, their drafts held against each other by the truth.
+
+Knows the methods, the measures and the world. Knows a connection, but nothing of how the model is served. What one author, seed and
+method gave is kept in ``scores/``, so a killed bench goes on and a method that is new is run alone.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from idiolect.corpus import Demonstration
+from idiolect.corpus.demonstrations import load_demonstrations
+from idiolect.errors import InputError
+from idiolect.evaluation.fidelity import FidelityChecker
+from idiolect.evaluation.statistics import Measure, mean_with_interval
+from idiolect.methods.baseline import baseline
+from idiolect.methods.ditto import DittoConfig, ditto
+from idiolect.methods.prompting import prompting
+from idiolect.methods.sft import SftConfig, sft
+from idiolect.methods.synthetic import synthetic_data
+from idiolect.pocket.demo import prepare
+from idiolect.service import Connection, Writer
+from idiolect.service.sampling import draft
+from idiolect.settings import Settings
+from idiolect.workspace import Workspace, read_json, write_json
+from idiolect.world import Author, habits_found, parts_found, traits_found
+
+__all__ = ["MAKERS", "MEASURES", "Case", "Plan", "bench_methods", "summary"]
+
+MEASURES = ("style", "traits", "habits", "facts", "invented", "verbatim_overlap")
+_DRAFT_SEED = 11
+
+Connect = Callable[[Settings, Workspace], AbstractContextManager[Connection]]
+Progress = Callable[[str, int, int], None]
+Scores = dict[str, list[float | None]]
+"""Measure → its value for each held-out request."""
+
+
+@dataclass(frozen=True)
+class Case:
+    """One author and seed: where the work lies and what may be learnt from."""
+
+    connection: Connection
+    place: Workspace
+    settings: Settings
+    rows: Sequence[Demonstration]
+    heldout: Sequence[Demonstration]
+
+
+async def _baseline(case: Case) -> Writer:
+    return baseline(case.place, case.settings)
+
+
+async def _prompt(case: Case) -> Writer:
+    return (await prompting(case.connection, case.place, case.settings, case.rows))["prompt"]
+
+
+async def _few_shot(case: Case) -> Writer:
+    return (await prompting(case.connection, case.place, case.settings, case.rows))["few_shot"]
+
+
+async def _sft(case: Case) -> Writer:
+    return await sft(case.connection, case.place, case.settings, case.rows, [], SftConfig(data="demonstrations"))
+
+
+async def _sft_synthetic(case: Case) -> Writer:
+    made, _ = await synthetic_data(case.connection, case.place, case.settings, case.rows, case.heldout)
+    return await sft(case.connection, case.place, case.settings, case.rows, made, SftConfig(data="synthetic"))
+
+
+async def _spin(case: Case) -> Writer:
+    return await ditto(case.connection, case.place, case.settings, case.rows, DittoConfig(method="spin", demonstrations=len(case.rows)))
+
+
+async def _ditto(case: Case) -> Writer:
+    return await ditto(case.connection, case.place, case.settings, case.rows, DittoConfig(demonstrations=len(case.rows)))
+
+
+MAKERS: dict[str, Callable[[Case], Awaitable[Writer]]] = {
+    "baseline": _baseline,
+    "prompt": _prompt,
+    "few_shot": _few_shot,
+    "sft": _sft,
+    "sft_synthetic": _sft_synthetic,
+    "spin": _spin,
+    "ditto": _ditto,
+}
+"""Every method under its name in the results; another one is a line here."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What is run."""
+
+    split: str = "heldout"
+    first: int = 0
+    """Number of the first author."""
+    authors: int = 20
+    seeds: int = 3
+    requests: int = 20
+    demonstrations: int = 7
+    methods: tuple[str, ...] = tuple(MAKERS)
+
+    def __post_init__(self) -> None:
+        unknown = [name for name in self.methods if name not in MAKERS]
+        if unknown:
+            raise InputError(f"unknown method {unknown[0]!r}", where="--method", hint=f"There are: {', '.join(MAKERS)}")
+
+
+def bench_methods(folder: Path, plan: Plan, connect: Connect, progress: Progress) -> dict[str, Any]:
+    """Run what is not done yet, author by author; then the summary of all that is done for every method of the plan."""
+    cases = [(number, seed) for seed in range(plan.seeds) for number in range(plan.first, plan.first + plan.authors)]
+    for done, (number, seed) in enumerate(cases):
+        progress("Authors and seeds", done, len(cases))
+        _run_case(folder, plan, number, seed, connect, progress)
+    progress("Authors and seeds", len(cases), len(cases))
+    return summary({case: {name: read_json(_scores(folder, plan, *case, name)) for name in plan.methods} for case in cases})
+
+
+def _run_case(folder: Path, plan: Plan, number: int, seed: int, connect: Connect, progress: Progress) -> None:
+    missing = [name for name in plan.methods if not _scores(folder, plan, number, seed, name).exists()]
+    if not missing:
+        return
+    place = Workspace(folder / f"{plan.split}-{number}-{seed}-{plan.demonstrations}")
+    settings = prepare(place, number, plan.split, demonstrations_wanted=plan.demonstrations).model_copy(update={"seed": seed})
+    rows, heldout = load_demonstrations(place.demonstrations), load_demonstrations(place.heldout)[: plan.requests]
+    with connect(settings, place) as connection:
+        case = Case(connection, place, settings, rows, heldout)
+        for done, name in enumerate(missing):
+            progress(f"Author {number}, seed {seed}", done, len(missing))
+            write_json(_scores(folder, plan, number, seed, name), connection.run(_measured(case, name)))
+        progress(f"Author {number}, seed {seed}", len(missing), len(missing))
+
+
+def _scores(folder: Path, plan: Plan, number: int, seed: int, name: str) -> Path:
+    return folder / "scores" / f"{plan.split}-{number}-{seed}-{plan.demonstrations}-{plan.requests}-{name}.json"
+
+
+async def _measured(case: Case, name: str) -> dict[str, Any]:
+    start = time.monotonic()
+    writer = await MAKERS[name](case)
+    trained = time.monotonic() - start
+    drafts = await draft(case.connection, writer, [row.input for row in case.heldout], seed=_DRAFT_SEED)
+    author = Author.load(case.place.truth)
+    checker = FidelityChecker(case.rows, author=author, world=True)
+    checked = [checker.check(row, one.text, finished=one.finished) for row, one in zip(case.heldout, drafts, strict=True)]
+    scores: Scores = {
+        **{
+            measure: [_share(found(author, one.text)) for one in drafts]
+            for measure, found in (("style", parts_found), ("traits", traits_found), ("habits", habits_found))
+        },
+        "facts": [one.kept for one in checked],
+        "invented": [float(bool(one.invented)) for one in checked],
+        "verbatim_overlap": [one.verbatim_overlap for one in checked],
+    }
+    return {**scores, "texts": [one.text for one in drafts], "seconds": round(trained, 1)}
+
+
+def _share(found: Mapping[str, bool]) -> float:
+    return sum(found.values()) / len(found) if found else 1.0
+
+
+def summary(cases: Mapping[tuple[int, int], Mapping[str, Mapping[str, Any]]]) -> dict[str, Any]:
+    """Means over authors and win rates by the truth, with 95 % intervals that resample authors and then their requests.
+
+    ``cases`` are scores by (author, seed) and method; an author's seeds are pooled.
+    """
+    names = list(next(iter(cases.values())))
+
+    def measured(values: Callable[[Mapping[str, Any]], Sequence[float | None]]) -> dict[str, float | None]:
+        pooled = [(one, author) for (author, _), found in cases.items() for one in values(found)]
+        found: Measure = mean_with_interval([one for one, _ in pooled], authors=[author for _, author in pooled], bounds=(0, 1))
+        return found.model_dump()
+
+    def wins(one: str, other: str) -> dict[str, float | None]:
+        return measured(lambda found: [_win(a, b) for a, b in zip(found[one]["style"], found[other]["style"], strict=True)])
+
+    return {
+        "methods": {name: {m: measured(lambda found, n=name, m=m: found[n][m]) for m in MEASURES} for name in names},
+        "win_rate": {one: {other: wins(one, other) for other in names if other != one} for one in names},
+        "authors": len({author for author, _ in cases}),
+        "seeds": len({seed for _, seed in cases}),
+    }
+
+
+def _win(a: float, b: float) -> float:
+    """The truth's verdict on two drafts of one request: more of the author's traits and habits wins."""
+    return 0.5 if a == b else float(a > b)

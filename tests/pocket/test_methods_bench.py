@@ -1,0 +1,46 @@
+"""The contest's summary: exactly the result file's form, and win rates that are each other's complement."""
+
+from __future__ import annotations
+
+import random
+
+import pytest
+
+from idiolect.errors import InputError
+from idiolect.pocket.methods_bench import MEASURES, Plan, summary
+
+REQUESTS = 8
+
+
+def scores(rng: random.Random, mean: float) -> dict:
+    return {measure: [round(min(1.0, max(0.0, rng.gauss(mean, 0.1))), 1) for _ in range(REQUESTS)] for measure in MEASURES}
+
+
+@pytest.fixture(scope="module")
+def found() -> dict:
+    rng = random.Random(3)
+    names = {"baseline": 0.3, "ditto": 0.9, "few_shot": 0.6}
+    return summary({(author, seed): {name: scores(rng, mean) for name, mean in names.items()} for author in range(5) for seed in range(2)})
+
+
+def test_the_result_has_the_file_s_form(found: dict) -> None:
+    assert set(found) == {"methods", "win_rate", "authors", "seeds"}
+    assert (found["authors"], found["seeds"]) == (5, 2)
+    for measures in found["methods"].values():
+        assert set(measures) == set(MEASURES)
+        assert all(one["low"] <= one["mean"] <= one["high"] for one in measures.values())
+    assert set(found["win_rate"]["ditto"]) == {"baseline", "few_shot"}
+
+
+def test_the_better_one_wins_by_as_much_as_the_other_loses(found: dict) -> None:
+    rates = found["win_rate"]
+    for one, others in rates.items():
+        for other, rate in others.items():
+            assert rate["mean"] == pytest.approx(1 - rates[other][one]["mean"], abs=1e-5)
+    assert rates["ditto"]["few_shot"]["mean"] > 0.9
+    assert rates["ditto"]["few_shot"]["low"] > 0.5
+
+
+def test_an_unknown_method_is_named() -> None:
+    with pytest.raises(InputError, match="magic"):
+        Plan(methods=("baseline", "magic"))
