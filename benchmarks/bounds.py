@@ -11,7 +11,7 @@ import torch
 
 from idiolect.engine.architecture import Architecture, read_architecture
 
-__all__ = ["decode_bound", "median_seconds", "train_bound"]
+__all__ = ["decode_bound", "median_seconds", "product_seconds", "train_bound"]
 
 
 def median_seconds(work: Callable[[], object], count: int = 5, warm: int = 1) -> float:
@@ -32,6 +32,11 @@ def _product(rows: int, inner: int, columns: int, dtype: torch.dtype) -> float:
     weights = [torch.randn(columns, inner).to(dtype) for _ in range(max(1, min(24, (64 << 20) // (columns * inner * 4))))]
     seconds = median_seconds(lambda: [torch.nn.functional.linear(x, weight) for weight in weights])
     return seconds / len(weights)
+
+
+def product_seconds(dtype: torch.dtype) -> float:
+    """Seconds of one product of middling size."""
+    return _product(256, 256, 1536, dtype)
 
 
 def _shapes(a: Architecture) -> list[tuple[int, int]]:

@@ -2,13 +2,15 @@
 
 Ours is measured as its users meet it, through the SDK over HTTP. The two alternate; a ratio is theirs to ours, above 1 where ours is
 faster, its interval the smallest and largest of the pairs. Each side runs in the number format that is fastest for it here.
-Writes ``benchmarks/results/engine.json`` and prints a table.
+Writes ``benchmarks/results/engine.json`` and a table beside it after each part; ``--parts`` measures some and keeps the others.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 import os
+import platform
 import random
 import re
 import subprocess
@@ -26,7 +28,7 @@ import tinker
 import torch
 from tinker import types
 
-from benchmarks.bounds import decode_bound, train_bound
+from benchmarks.bounds import decode_bound, product_seconds, train_bound
 from benchmarks.peers import Peer
 from idiolect.engine import kernels
 from idiolect.settings import pocket_model
@@ -49,6 +51,10 @@ FLOORS = {
     "train_share_of_matmul": "≥ 0.5",
     "decode_share_of_bound": "≥ 0.3",
 }
+
+MODELS = ("pocket", "llama_135m")
+LOADS = {"samplers": (1, 4, 16, 64), "adapters": (1, 8, 32)}
+DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16}
 
 Figure = dict[str, float]
 
@@ -130,7 +136,7 @@ def _against(ours: dict[str, Callable[[], object]], theirs: dict[str, Callable[[
     """Ratios theirs / ours of ``count`` alternating pairs, each side in the format that was fastest in a first pair of tries."""
     best: list[str] = []
     for side in (ours, theirs):
-        tried = {name: min(_timed(work) for _ in range(2)) for name, work in side.items()}
+        tried = {name: min(_timed(work) for _ in range(min(2, len(side)))) for name, work in side.items()}
         best.append(min(tried, key=tried.__getitem__))
     pairs = [(_timed(ours[best[0]]), _timed(theirs[best[1]])) for _ in range(count)]
     taken = {"ours_s": median(pair[0] for pair in pairs), "theirs_s": median(pair[1] for pair in pairs)}
@@ -173,10 +179,10 @@ def _load(ours: Ours, rng: random.Random, tokens: int) -> dict[str, Any]:
         seconds = median(max(run) for run in runs)
         return {"tokens_per_second": round(sequences * tokens / seconds, 1), "latency_s": round(median(median(run) for run in runs), 3)}
 
-    for samplers in (1, 4, 16, 64):
+    for samplers in LOADS["samplers"]:
         found["samplers"][samplers] = measured(lambda n=samplers: ours.sample(_rows(rng, n, PROMPT_LENGTH), 1, tokens, client), samplers)
     clients = []
-    for number in range(32):
+    for number in range(max(LOADS["adapters"])):
         other = ours.client.create_lora_training_client(ours.folder, rank=RANK, seed=number, train_unembed=False)
         clients.append(other.save_weights_and_get_sampling_client())
     params = types.SamplingParams(max_tokens=tokens, temperature=1.0, stop=[])
@@ -190,55 +196,74 @@ def _load(ours: Ours, rng: random.Random, tokens: int) -> dict[str, Any]:
             answered.append(time.perf_counter() - began)
         return answered
 
-    for count in (1, 8, 32):
+    for count in LOADS["adapters"]:
         found["adapters"][count] = measured(lambda n=count: adapters(n), 2 * count)
     return found
 
 
-def measure(folder: str, count: int, judged: int) -> dict[str, Any]:
-    """All figures of a model folder; ``judged`` is the number of pairs in a judge's pass."""
-    rng = random.Random(0)
-    dtypes = {"float32": torch.float32, "bfloat16": torch.bfloat16}
-    figures: dict[str, Any] = {}
-    with _engines(folder) as running:
-        peers = {name: Peer(folder, dtype, RANK) for name, dtype in dtypes.items()}
-        rows, prompts = _rows(rng, BATCH, LENGTH), _rows(rng, PROMPTS, PROMPT_LENGTH)
-        figures["lora_step_vs_peft"] = step = _against(
-            {name: lambda one=one: one.step(rows) for name, one in running.items()},
-            {name: lambda one=one: one.step(rows) for name, one in peers.items()},
-            2 * count,
+class Bench:
+    """One model folder's measurements: ``count`` pairs a figure, ``judged`` pairs of drafts in a judge's pass."""
+
+    def __init__(self, folder: str, running: dict[str, Ours], count: int, judged: int) -> None:
+        self.folder, self.running, self.count, self.judged = folder, running, count, judged
+        self.rng = random.Random(0)
+        # Where products of bfloat16 are not faster, transformers would take minutes with it.
+        dtypes = [name for name, dtype in DTYPES.items() if product_seconds(dtype) <= product_seconds(torch.float32)]
+        self.peers = {name: Peer(folder, DTYPES[name], RANK) for name in dtypes}
+
+    def training(self) -> dict[str, Any]:
+        rows = _rows(self.rng, BATCH, LENGTH)
+        step = _against(
+            {name: lambda one=one: one.step(rows) for name, one in self.running.items()},
+            {name: lambda one=one: one.step(rows) for name, one in self.peers.items()},
+            self.count,
         )  # fmt: skip
-        figures["sample_vs_transformers"] = sampled = _against(
-            {name: lambda one=one: one.sample(prompts, SAMPLES, NEW) for name, one in running.items()},
-            {name: lambda one=one: one.sample(prompts, SAMPLES, NEW) for name, one in peers.items()},
-            count,
+        bounds = [train_bound(self.folder, DTYPES[step["ours_dtype"]], BATCH, LENGTH, RANK) for _ in range(self.count)]
+        return {
+            "lora_step_vs_peft": step,
+            "train_share_of_matmul": _figure([bound / step["ours_s"] for bound in bounds]),
+            "new_shape_vs_warm": _new_shapes(self.running[step["ours_dtype"]], self.rng, self.count),
+        }
+
+    def sampling(self) -> dict[str, Any]:
+        prompts = _rows(self.rng, PROMPTS, PROMPT_LENGTH)
+        sampled = _against(
+            {name: lambda one=one: one.sample(prompts, SAMPLES, NEW) for name, one in self.running.items()},
+            {name: lambda one=one: one.sample(prompts, SAMPLES, NEW) for name, one in self.peers.items()},
+            self.count,
         )  # fmt: skip
+        dtype, places = DTYPES[sampled["ours_dtype"]], PROMPT_LENGTH + NEW / 2
+        bounds = [decode_bound(self.folder, dtype, PROMPTS * SAMPLES, places) for _ in range(self.count)]
+        shares = [bound / (sampled["ours_s"] / NEW) for bound in bounds]
+        return {"sample_vs_transformers": sampled, "decode_share_of_bound": _figure(shares)}
+
+    def judging(self) -> dict[str, Any]:
         # New prompts each time: only what the engine can share within one pass counts.
-        figures["judge_vs_transformers"] = _against(
-            {name: lambda one=one: one.judge(_judgements(rng, judged)) for name, one in running.items()},
+        passes = _against(
+            {name: lambda one=one: one.judge(_judgements(self.rng, self.judged)) for name, one in self.running.items()},
             {
-                f"{name}, {n} at a time": lambda one=one, n=n: one.judge(_judgements(rng, judged), n)
-                for name, one in peers.items()
+                f"{name}, {n} at a time": lambda one=one, n=n: one.judge(_judgements(self.rng, self.judged), n)
+                for name, one in self.peers.items()
                 for n in (8, 16)
             },
-            count,
-        ) | {"pairs": judged}  # fmt: skip
-        figures["new_shape_vs_warm"] = _new_shapes(running[step["ours_dtype"]], rng, count)
-        trained, decoded = dtypes[step["ours_dtype"]], dtypes[sampled["ours_dtype"]]
-        shares = [train_bound(folder, trained, BATCH, LENGTH, RANK) / step["ours_s"] for _ in range(count)]
-        figures["train_share_of_matmul"] = _figure(shares)
-        step_seconds = sampled["ours_s"] / NEW
-        bounds = [decode_bound(folder, decoded, PROMPTS * SAMPLES, PROMPT_LENGTH + NEW / 2) for _ in range(count)]
-        figures["decode_share_of_bound"] = _figure([bound / step_seconds for bound in bounds])
-        figures["load"] = _load(running[sampled["ours_dtype"]], rng, 64)
-    with tempfile.TemporaryDirectory() as state:
+            self.count,
+        )  # fmt: skip
+        return {"judge_vs_transformers": passes | {"pairs": self.judged}}
+
+    def load(self) -> dict[str, Any]:
+        return {"load": _load(self.running[next(reversed(self.running))], self.rng, 64)}
+
+    def start(self) -> dict[str, Any]:
         ready = []
-        for number in range(count):
-            one = Ours(folder, "float32", Path(state) / str(number))
-            ready.append(one.ready)
-            one.close()
-    figures["ready_s"] = _figure(ready)
-    return figures
+        for number in range(self.count):
+            with tempfile.TemporaryDirectory() as state:
+                one = Ours(self.folder, "float32", Path(state) / str(number))
+                ready.append(one.ready)
+                one.close()
+        return {"ready_s": _figure(ready)}
+
+
+PARTS = ("training", "sampling", "judging", "load", "start")
 
 
 def random_llama(folder: Path) -> str:
@@ -261,38 +286,51 @@ def random_llama(folder: Path) -> str:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, prog="python -m benchmarks.engine")
     parser.add_argument("--count", type=int, default=5, help="pairs of runs of each figure")
-    parser.add_argument("--only", choices=("pocket", "llama_135m"))
+    parser.add_argument("--only", choices=MODELS)
+    parser.add_argument("--parts", nargs="+", choices=PARTS, default=PARTS, help="what to measure; the file keeps the rest")
     parser.add_argument("--out", type=Path, default=RESULTS / "engine.json")
     options = parser.parse_args()
     os.environ["TINKER_TELEMETRY"] = "0"
     torch.set_num_threads(os.cpu_count() or 1)
-    found: dict[str, Any] = {"threads": torch.get_num_threads(), "torch": torch.__version__, "kernels": kernels.available()}
-    with tempfile.TemporaryDirectory() as state:
-        if options.only != "llama_135m":
-            found["pocket"] = measure(pocket_model(), options.count, 64)
-        if options.only != "pocket":
-            found["llama_135m"] = measure(random_llama(Path(state) / "llama"), options.count, 8)
-    write_json(options.out, found)
-    table = "\n".join(_table(found))
-    write_atomic(options.out.with_suffix(".md"), table + "\n")
-    print(table)
+    machine = {"processor": _processor(), "threads": torch.get_num_threads(), "torch": torch.__version__, "kernels": kernels.available()}
+    held = json.loads(options.out.read_text()) if options.out.exists() else {}
+    # Figures of another machine are not kept beside this one's.
+    found = held if machine.items() <= held.items() else machine
+    for model in [options.only] if options.only else MODELS:
+        with tempfile.TemporaryDirectory() as state:
+            folder = pocket_model() if model == "pocket" else random_llama(Path(state) / "llama")
+            with _engines(folder) as running:
+                bench = Bench(folder, running, options.count, 64 if model == "pocket" else 8)
+                for part in options.parts:
+                    found.setdefault(model, {}).update(getattr(bench, part)())
+                    write_json(options.out, found)
+                    write_atomic(options.out.with_suffix(".md"), "\n".join(_table(json.loads(json.dumps(found)))) + "\n")
+                    print(part, json.dumps(found[model]), flush=True)
+    print("\n".join(_table(json.loads(json.dumps(found)))))
+
+
+def _processor() -> str:
+    """The processor's name and whether it multiplies bfloat16."""
+    named = re.search(r"model name\s*:\s*(.+)", Path("/proc/cpuinfo").read_text()) if Path("/proc/cpuinfo").exists() else None
+    return f"{named[1] if named else platform.processor()}, bfloat16 {'on' if kernels.fast(torch.bfloat16) else 'off'}"
 
 
 def _table(found: dict[str, Any]) -> Iterator[str]:
     """The figures as Markdown, with the floors that the engine is held to on the pocket model."""
     kernels_are = "on" if found["kernels"] else "off"
-    yield f"Engine on {found['threads']} threads, torch {found['torch']}, kernels {kernels_are}; median (lowest–highest)."
-    models = [name for name in ("pocket", "llama_135m") if name in found]
+    yield f"{found['processor']}; {found['threads']} threads, torch {found['torch']}, kernels {kernels_are}; median (lowest–highest)."
+    models = [name for name in MODELS if name in found]
     yield ""
     yield f"| | floor, pocket | {' | '.join(models)} |"
     yield "|---|---|" + "---|" * len(models)
     for name, floor in FLOORS.items():
-        cells = [f"{found[model][name]['ratio']} ({found[model][name]['low']}–{found[model][name]['high']})" for model in models]
+        measured = [found[model].get(name) for model in models]
+        cells = [f"{one['ratio']} ({one['low']}–{one['high']})" if one else "–" for one in measured]
         yield f"| {name} | {floor} | {' | '.join(cells)} |"
     for kind in ("samplers", "adapters"):
-        for count in found[models[0]]["load"][kind]:
-            loads = [found[model]["load"][kind][count] for model in models]
-            cells = [f"{load['tokens_per_second']:,.0f} tokens/s, {load['latency_s']} s" for load in loads]
+        for count in LOADS[kind]:
+            loads = [found[model].get("load", {}).get(kind, {}).get(str(count)) for model in models]
+            cells = [f"{load['tokens_per_second']:,.0f} tokens/s, {load['latency_s']} s" if load else "–" for load in loads]
             yield f"| {count} {kind} | never falls | {' | '.join(cells)} |"
 
 

@@ -129,11 +129,11 @@ print(f"\nRequest: {synthetic[0].input}\n\n{synthetic[0].output}")
 # A LoRA adapter learns (request → text) without any prompt. First what it will cost, then the training.
 
 # %%
-from idiolect.cli.sft import planned
+from idiolect.cli.planning import planned_sft, tell_plan
 from idiolect.methods.sft import SftConfig, sft
 
 config = SftConfig(steps=6) if SMALL else SftConfig()
-print(planned(workspace, settings, config).told(settings.prices))
+tell_plan(settings, planned_sft(workspace, settings, config))
 
 # %%
 tuned = connection.run(sft(connection, workspace, settings, demonstrations, synthetic, config))
@@ -155,7 +155,77 @@ curve("sft", "train_mean_nll", "loss (nats a token)")
 print(draft_of(tuned))
 
 # %% [markdown]
-# ## 7. Comparison
+# ## 7. Rubric and reward model
+#
+# The rubric says what makes a draft good; you edit `rubric.md`. A judge learns it from pairs whose better half is known: the person's own
+# e-mails against the plain model's drafts, and against themselves with a habit broken or a fact lost. It reads both orders of a pair.
+
+# %%
+from idiolect.evaluation.judge_check import check_judge
+from idiolect.judge import ModelJudge
+from idiolect.judge.examples import draft_pairs, spoilt_pairs
+from idiolect.judge.propose import propose
+from idiolect.judge.seen import common
+from idiolect.methods.reward_model import RewardModelConfig, plain_drafts, reward_model
+from idiolect.workspace import write_atomic
+
+texts = [row.output for row in demonstrations]
+if not workspace.rubric.exists():
+    write_atomic(workspace.rubric, propose(texts).markdown())
+print(workspace.rubric.read_text())
+
+# %%
+config = RewardModelConfig(steps=4, spoilt=2, drafts=1) if SMALL else RewardModelConfig()
+judge = connection.run(reward_model(connection, workspace, settings, demonstrations, config, progress=progress))
+curve("judge", "train_mean_nll", "loss (nats a token)")
+
+# %% [markdown]
+# How far it can be trusted, on requests that it has not seen: the person's own text against the plain model's, and against itself spoilt.
+
+# %%
+rows = heldout[: 2 if SMALL else 20]
+drafts = connection.run(plain_drafts(connection, workspace, settings, [row.input for row in rows], 1, progress))
+pairs = [*draft_pairs(rows, drafts), *spoilt_pairs(rows, 3, settings.seed + 1, habits=common(texts))]
+for source, one in check_judge(ModelJudge.of(connection, judge), pairs, seed=settings.seed).by_source.items():
+    print(f"{source}: {one.pairs} pairs, right {one.right.mean:.2f}, in both orders {one.right_in_both.mean:.2f}")
+
+# %% [markdown]
+# ## 8. RLAIF
+#
+# The policy writes drafts in groups of four, the judge holds every two of a group against each other, and the wins are the reward; a lost
+# or invented fact loses a match. Every few steps the development requests are looked at by measures that give no rewards, and the training
+# goes back to the best look. So reward hacking shows, and does not stay.
+
+# %%
+from idiolect.methods.rlaif import RlaifConfig, rlaif
+
+config = RlaifConfig(steps=1, batch_size=2, every=1, dev_requests=2) if SMALL else RlaifConfig()
+requests = [row.input for row in (*demonstrations, *synthetic)]
+reinforced = connection.run(
+    rlaif(connection, workspace, settings, tuned, ModelJudge.of(connection, judge), requests, demonstrations, config)
+)
+
+looks = list(read_json_lines(sorted(workspace.runs.glob("rlaif-*/looks.jsonl"))[-1]))
+for look in looks:
+    figures = ", ".join(f"{name} {figure['mean']:.2f}" for name, figure in look["figures"].items())
+    print(f"before step {look['step']}: {figures}. Alarms: {', '.join(look['alarms']) or 'none'}")
+print(f"\n{draft_of(reinforced)}")
+
+# %% [markdown]
+# ## 9. DITTO
+#
+# No judge and no synthetic data: the model imitates seven demonstrations a little, then learns in rounds to prefer them to its own drafts,
+# and newer drafts to older ones.
+
+# %%
+from idiolect.methods.ditto import DittoConfig, ditto
+
+config = DittoConfig(demonstrations=2, imitate_steps=2, rounds=1, steps=2, samples=2, batch_size=2) if SMALL else DittoConfig()
+preferred = connection.run(ditto(connection, workspace, settings, demonstrations, config))
+print(draft_of(preferred))
+
+# %% [markdown]
+# ## 10. Comparison
 #
 # Every writer answers the same held-out requests. Style is the share of the person's true traits in the draft (a simulated person) or the
 # authorship verifier's probability (a real one). Beside it stands what reward hacking and memorizing would move: facts kept and invented,
@@ -192,7 +262,7 @@ for name in order:
     print(f"\n--- {name}\n{shown.drafts[name].text}")
 
 # %% [markdown]
-# ## 8. The report and the writeup
+# ## 11. The report and the writeup
 #
 # The report says all of it at length (`report.html`, `report.pdf`); `writeup.md` fills the handout's sections from the saved runs.
 # `idiolect submit` then checks everything and packs the ZIP.

@@ -7,8 +7,9 @@ from __future__ import annotations
 
 from typing import Literal
 
+from idiolect.cli.planning import planned_sft, tell_plan
 from idiolect.cli.scripting import ScriptConfig, run_script
-from idiolect.cli.sft import planned, run_sft
+from idiolect.cli.sft import run_sft
 from idiolect.methods.sft import SftConfig
 
 
@@ -37,7 +38,7 @@ def main(config: Config) -> None:
     workspace, settings = config.opened()
     asked = config.told(SftConfig, lora_rank="rank", lr_schedule="schedule", max_steps="steps")
     if config.dry_run:
-        print(planned(workspace, settings, asked).told(settings.prices))
+        tell_plan(settings, planned_sft(workspace, settings, asked))
     else:
         run_sft(workspace, settings, asked, config.tracking)
 

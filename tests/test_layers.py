@@ -9,8 +9,8 @@ import pytest
 
 SOURCE = Path(__file__).parent.parent / "src" / "idiolect"
 ORDER = [
-    ("errors",), ("workspace",), ("settings",), ("corpus",), ("world",), ("tasks", "prompts"), ("service",), ("synthesis",), ("judge",),
-    ("methods",), ("evaluation",), ("report",), ("pocket",), ("cli",), ("__main__",),
+    ("errors",), ("workspace",), ("settings",), ("corpus",), ("mail", "world"), ("tasks", "prompts"), ("service",), ("synthesis",),
+    ("judge",), ("methods",), ("evaluation",), ("report",), ("serving", "export"), ("studio",), ("pocket",), ("cli",), ("__main__",),
 ]  # fmt: skip
 RANK = {name: rank for rank, names in enumerate(ORDER) for name in names}
 ENGINE_KNOWS = {"errors", "settings", "engine"}

@@ -60,11 +60,46 @@ PRESETS: dict[str, Models] = {
 
 METHOD_PRESETS: dict[Preset, dict[str, dict[str, Any]]] = {
     "handout": {
+        # 10 seed topics × 10 requests.
         "synthesis": {"per_topic": 10},
         "sft": {"data": "synthetic"},
-        "reward_model": {},
-        "rlaif": {},
-        "ditto": {},
+        # The Preference Collection without its first 1,024 rows, once: a pair in both orders is two texts, so 2 · 198,736 / 512 steps.
+        "reward_model": {
+            "data": "preferences",
+            "base_model": "Qwen/Qwen3-30B-A3B-Instruct-2507",
+            "rows": 198_736,
+            "steps": 777,
+            "batch_size": 512,
+            "learning_rate": 1e-4,
+            "schedule": "linear",
+            "max_length": 32_768,
+            "save_every": 50,
+        },
+        # 2,000 synthetic requests, of which the last 500 are for looks; 1,500 in batches of 128 are 12 steps. Prompts of the training
+        # carry the style prompt, those of the looks do not.
+        "rlaif": {
+            "steps": 12,
+            "batch_size": 128,
+            "group_size": 4,
+            "learning_rate": 4e-5,
+            "training_prompt": True,
+            "every": 5,
+            "dev_requests": 500,
+            "rank": 32,
+        },
+        # The paper's own configuration; 4 rounds of 10 steps, attention's layers.
+        "ditto": {
+            "demonstrations": 7,
+            "imitate_to": 1.0,
+            "imitate_steps": 30,
+            "rounds": 4,
+            "steps": 10,
+            "samples": 10,
+            "batch_size": 24,
+            "learning_rate": 1e-6,
+            "beta": 0.05,
+            "layers": "attention",
+        },
     },
 }
 """Preset → method → fields of its config that differ from the config's own defaults."""
@@ -117,6 +152,8 @@ class Settings(BaseSettings):
     """Whose voice this is; a name for reports."""
     me: tuple[str, ...] = ()
     """The person's own e-mail addresses."""
+    imap: str | None = None
+    """The mail account whose drafts folder ``idiolect draft`` uses: imaps://user@host. The password never stands here."""
     task: str = "email"
     """What is written: a task's name, or a task file in the workspace."""
     preset: Preset = "pocket"

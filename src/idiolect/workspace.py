@@ -121,6 +121,11 @@ class Workspace:
         return self.root / "heldout.jsonl"
 
     @property
+    def preferences(self) -> Path:
+        """Pairs of texts of which the person preferred one: votes and edits."""
+        return self.root / "preferences.jsonl"
+
+    @property
     def truth(self) -> Path:
         """A simulated author's true traits; absent for a real person."""
         return self.root / "author.json"

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -62,3 +65,19 @@ def test_a_redacted_report_lies_beside_the_full_one(place: Workspace) -> None:
 def test_a_negative_price_is_refused(place: Workspace) -> None:
     done = CliRunner().invoke(app, ["report", "--workspace", str(place.root), "--price-per-million", "-1"])
     assert done.exit_code == 2
+
+
+def test_wandb_offline_gets_the_measures_and_every_draft(place: Workspace) -> None:
+    # A process of its own: wandb's service ends with the process.
+    command = [sys.executable, "-m", "idiolect", "report", "--workspace", str(place.root), "--wandb", "--wandb-project", "mine"]
+    done = subprocess.run(command, capture_output=True, text=True, env={**os.environ, "WANDB_MODE": "offline"})
+    assert done.returncode == 0, done.stderr
+    assert "nothing here makes it public for you" in done.stderr
+    (drafts,) = [json.loads(path.read_text()) for path in place.runs.rglob("drafts*.table.json")]
+    assert drafts["columns"] == ["request", "writer", "draft", "style", "facts", "invented", "tokens"]
+    assert drafts["data"] == [["Greet", "baseline", "Write to dana@example.org", 0.5, 1.0, "", 6]]
+    (measures,) = [json.loads(path.read_text()) for path in place.runs.rglob("measures*.table.json")]
+    assert ["baseline", "style", 0.5, 0.4, 0.6] in measures["data"]
+    done = CliRunner().invoke(app, ["report", "--writeup", "--workspace", str(place.root)])
+    assert done.exit_code == 0, done.output
+    assert "logged offline, project mine" in (place.results / "writeup.md").read_text()

@@ -11,6 +11,8 @@ import pytest
 from pydantic import BaseModel
 
 from idiolect.cli.scripting import ScriptConfig, from_words, run_script, usage
+from idiolect.corpus import import_messages
+from idiolect.corpus.redaction import RedactionTable, redact_demonstrations
 from idiolect.errors import InputError
 from idiolect.methods.sft import SftConfig
 from idiolect.settings import Settings, load_env_files
@@ -108,3 +110,12 @@ def test_the_example_env_sets_nothing(tmp_path: Path, monkeypatch: pytest.Monkey
     (tmp_path / ".env").write_text((ROOT / ".env.example").read_text())
     load_env_files(tmp_path)
     assert dict(os.environ) == before
+
+
+def test_the_example_data_can_be_imported() -> None:
+    found = import_messages(ROOT / "data.example.json")
+    assert len(found.demonstrations) == 10
+    assert all(row.input and row.output for row in found.demonstrations)
+    table = RedactionTable()
+    redact_demonstrations(found.demonstrations, table)
+    assert table.counts() == {}

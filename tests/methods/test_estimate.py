@@ -60,11 +60,13 @@ def test_sft() -> None:
 
 
 def test_reward_model() -> None:
-    # Rubric 250, request 20, two texts 200: 470 read; 160 of reasons and verdict.
-    label, train = rubric_work("owner/judge", LENGTHS, pairs=1000, epochs=2, labelled=False)
-    assert (label.read, label.sampled, train.trained) == (470_000, 160_000, 1_260_000)
-    (alone,) = rubric_work("owner/judge", LENGTHS, pairs=1000, epochs=1, labelled=True)
-    assert alone.trained == 630_000
+    # Rubric 250, request 20, two texts 200, a quarter of 160 for reasons: 510 tokens a row; 80 steps of 16. 30 drafts of 100 tokens.
+    shape = {"steps": 80, "batch_size": 16, "max_length": 2048, "reasons": 0.25}
+    write, train = rubric_work(SETTINGS, "owner/judge", LENGTHS, **shape, drafts=30, collection=False)
+    assert write == Work("write plain drafts", "owner/small", read=600, sampled=3000)
+    assert train == Work("train the reward model", "owner/judge", trained=80 * 16 * 510)
+    (alone,) = rubric_work(SETTINGS, "owner/judge", LENGTHS, **shape, drafts=0, collection=True)
+    assert alone.trained == 80 * 16 * 1200
 
 
 def test_rlaif_as_the_handout_has_it() -> None:

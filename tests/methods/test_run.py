@@ -1,11 +1,14 @@
 """Run folders: found again, numbered, newest writer first."""
 
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
 from idiolect.errors import InputError
-from idiolect.methods.run import all_writers, open_run, writer_named
+from idiolect.methods.run import all_runs, all_writers, open_run, writer_named
 from idiolect.service import Writer
 from idiolect.workspace import Workspace
 
@@ -58,3 +61,33 @@ def test_a_broken_writer_file_is_named(tmp_path: Path) -> None:
     (run.folder / "writer.json").write_text('{"name": "x"}')
     with pytest.raises(InputError, match=r"writer\.json, field base_model"):
         run.writer()
+
+
+HOLD = """
+import sys, time
+import os
+import subprocess
+import sys
+from pathlib import Path
+from idiolect.methods.run import open_run
+from idiolect.workspace import Workspace
+open_run(Workspace(Path(sys.argv[1])), "sft", {})
+print("ready", flush=True)
+time.sleep(60)
+"""
+
+
+def test_a_run_knows_the_process_that_works_on_it_until_that_ends(tmp_path: Path) -> None:
+    with subprocess.Popen([sys.executable, "-c", HOLD, str(tmp_path)], stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "ready\n"
+        (run,) = all_runs(Workspace(tmp_path))
+        assert run.process == process.pid
+        process.kill()
+        process.wait()
+    assert run.process is None
+    assert open_run(Workspace(tmp_path), "sft", {}) == run
+    assert run.process == os.getpid()
+    run.finish(writer("sft"))
+    assert run.process is None
+    assert sorted(path.name for path in run.folder.iterdir()) == ["config.json", "writer.json"]

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from idiolect.methods.rows import RowsDataset
-from idiolect.methods.sft import _correct_checkpoints
+from idiolect.methods.training import correct_checkpoints
 from idiolect.workspace import read_json_lines, write_json_lines
 
 
@@ -17,7 +17,7 @@ def test_the_next_batch_is_recorded_once_and_torn_records_are_dropped(tmp_path: 
     with path.open("a") as file:
         file.write('{"name": "0000')
     for _ in range(2):
-        _correct_checkpoints(path, batches=3, steps=10)
+        correct_checkpoints(path, batches=3, steps=10)
         records = list(read_json_lines(path))
         assert [(record["epoch"], record["batch"]) for record in records] == [(1, 0), (1, 1)]
 
@@ -26,19 +26,19 @@ def test_a_checkpoint_of_the_last_step_is_left_out_and_the_final_one_stays(tmp_p
     path = tmp_path / "checkpoints.jsonl"
     final = {"name": "final", "epoch": 2, "batch": 0}
     write_json_lines(path, [{"name": "000002", "epoch": 0, "batch": 2}, {"name": "000004", "epoch": 1, "batch": 1}, final])
-    _correct_checkpoints(path, batches=3, steps=5)
+    correct_checkpoints(path, batches=3, steps=5)
     assert [record["name"] for record in read_json_lines(path)] == ["000002", "final"]
     assert list(read_json_lines(path))[-1] == final
 
 
 @given(st.integers(1, 40), st.integers(1, 9), st.integers(0, 5), st.integers(0, 3))
 def test_each_epoch_has_every_row_once_in_an_order_of_its_own(count: int, batch: int, seed: int, epoch: int) -> None:
-    dataset = RowsDataset(list(range(count)), batch, seed)  # type: ignore[arg-type]
+    dataset = RowsDataset(list(range(count)), lambda row: row, batch, seed)  # type: ignore[arg-type,return-value]
     dataset.set_epoch(epoch)
     batches = [dataset.get_batch(index) for index in range(len(dataset))]
     assert sorted(row for rows in batches for row in rows) == list(range(count))
     assert len(dataset) == math.ceil(count / batch)
-    other = RowsDataset(list(range(count)), batch, seed)  # type: ignore[arg-type]
+    other = RowsDataset(list(range(count)), lambda row: row, batch, seed)  # type: ignore[arg-type,return-value]
     other.set_epoch(epoch + 1)
     other.set_epoch(epoch)
     assert [other.get_batch(index) for index in range(len(other))] == batches

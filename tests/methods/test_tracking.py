@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import struct
 import subprocess
 import sys
 from pathlib import Path
@@ -14,6 +13,7 @@ import pytest
 from idiolect.methods.run import open_run
 from idiolect.methods.tracking import Tracking, links, tracked
 from idiolect.workspace import Workspace
+from wandb_files import points, records
 
 wandb = pytest.importorskip("wandb")
 
@@ -35,29 +35,6 @@ with tracked(run, Tracking(wandb=True, wandb_project="mine")) as tracker:
 """
 
 
-def records(path: Path) -> list:
-    """What a run's file holds: a LevelDB log (blocks of 32 KiB; crc, length, type, data) of wandb's protocol buffers."""
-    from wandb.proto import wandb_internal_pb2
-
-    data, place, whole, found = path.read_bytes(), 7, b"", []
-    while place + 7 <= len(data):
-        if 32768 - place % 32768 < 7:
-            place += 32768 - place % 32768
-            continue
-        length, kind = struct.unpack_from("<HB", data, place + 4)
-        if kind == 0:
-            break
-        whole += data[place + 7 : place + 7 + length]
-        place += 7 + length
-        # 1 is a whole record, 4 the last part of one.
-        if kind in (1, 4):
-            record = wandb_internal_pb2.Record()
-            record.ParseFromString(whole)
-            found.append(record)
-            whole = b""
-    return found
-
-
 def test_offline_run_holds_curves_tables_and_the_cookbooks_points(tmp_path: Path) -> None:
     environment = {**os.environ, "WANDB_MODE": "offline"}
     done = subprocess.run([sys.executable, "-c", LOGS, str(tmp_path)], capture_output=True, text=True, env=environment)
@@ -68,13 +45,12 @@ def test_offline_run_holds_curves_tables_and_the_cookbooks_points(tmp_path: Path
 
     # One run, not one of ours and another of the cookbook's.
     (file,) = [path for path in folder.rglob("*.wandb") if path.stat().st_size > 500]
-    found = records(file)
-    points = {item.key or item.nested_key[0]: json.loads(item.value_json) for record in found for item in record.history.item}
-    assert (points["loss"], points["train_mean_nll"]) == (2.5, 1.25)
-    assert "note" not in points
+    logged = points(file)
+    assert (logged["loss"], logged["train_mean_nll"]) == ([2.5], [1.25])
+    assert "note" not in logged
     table = json.loads(next(folder.rglob("drafts*.table.json")).read_text())
     assert table["data"] == [["Ask Ann", "Hi Ann"]]
-    (begun,) = [record.run for record in found if record.WhichOneof("record_type") == "run"]
+    (begun,) = [record.run for record in records(file) if record.WhichOneof("record_type") == "run"]
     config = {item.key: json.loads(item.value_json) for item in begun.config.update}
     assert (begun.project, begun.run_id, config["rate"], config["base_model"]) == ("mine", known["id"], 0.5, "model")
     assert "somewhere" not in str(begun)

@@ -43,10 +43,16 @@ def project(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def place(workspace: Workspace, tmp_path: Path) -> Workspace:
+def place(whole: Workspace, tmp_path: Path) -> Workspace:
+    shutil.copytree(whole.root, tmp_path / "copy")
+    return Workspace(tmp_path / "copy")
+
+
+@pytest.fixture(scope="module")
+def whole(workspace: Workspace, tmp_path_factory: pytest.TempPathFactory) -> Workspace:
     """A real person's workspace with its writeup."""
-    shutil.copytree(workspace.root, tmp_path / "copy")
-    place = Workspace(tmp_path / "copy")
+    place = Workspace(tmp_path_factory.mktemp("whole") / "place")
+    shutil.copytree(workspace.root, place.root)
     Settings(author="x").save(place.settings)
     place.prompt.write_text("Write briefly.\n")
     save_demonstrations(place.demonstrations, [Demonstration(id="mail-7", input="Ask Ann", output=MAIL)])

@@ -8,11 +8,13 @@ from typing import Annotated
 import typer
 
 from idiolect.cli.local_engine import connected
-from idiolect.cli.options import AsJson, Folder, open_workspace, report
+from idiolect.cli.options import AsJson, Folder, open_workspace, remind, report, with_config
 from idiolect.cli.progress import bars
 from idiolect.evaluation import choose_writers
 from idiolect.evaluation.compare import JudgeName
 from idiolect.evaluation.compare import compare as measure
+from idiolect.methods.reward_model import load_judge
+from idiolect.methods.tracking import Tracking
 
 __all__ = ["compare"]
 
@@ -20,10 +22,15 @@ _WRITERS = (
     "Names of the workspace's writers, and others as [NAME=]SOURCE: run:FOLDER, model:NAME[+prompt], drafts:FILE (JSONL, JSON or CSV with "
     "request and draft), openai:URL#MODEL[+prompt]. The baseline always joins."
 )
-_JUDGE = "Who decides the win rates: style (the authorship verifier), facts (fewer faults) or truth (a simulated author's traits)."
+_JUDGE = (
+    "Who decides the win rates: style (the authorship verifier), facts (fewer faults), truth (a simulated author's traits) or rubric "
+    "(the trained judge)."
+)
 
 
+@with_config(Tracking)
 def compare(
+    tracking: Tracking,
     writers: Annotated[list[str] | None, typer.Argument(help=_WRITERS, show_default="all of the workspace's")] = None,
     workspace: Folder = Path(),
     requests: Annotated[int | None, typer.Option(help="Take only the first so many held-out requests.", show_default="all")] = None,
@@ -34,13 +41,14 @@ def compare(
     """Measure all writers on the held-out requests."""
     from rich.console import Console
 
-    from idiolect.report import build_report, results_table
+    from idiolect.report import build_report, results_table, track_comparison
 
     place, settings = open_workspace(workspace)
     chosen = choose_writers(place, settings, writers)
     for name, url in chosen.addresses.items():
         typer.echo(f"{name}: the held-out requests and its prompt are sent to {url}", err=True)
-    with bars() as progress, connected(settings, place, chosen.models, chosen.states) as connection:
+    models = [*chosen.models, *([load_judge(place).base_model] if judge == "rubric" else [])]
+    with bars() as progress, connected(settings, place, models, chosen.states) as connection:
         results = measure(
             place,
             settings,
@@ -56,6 +64,8 @@ def compare(
             told = f"{about['missing']} of {results.heldout} requests have no draft, {about['extra']} drafts are for other requests"
             typer.echo(f"{name}: {told}", err=True)
     written = build_report(place, prices=settings.prices)
+    track_comparison(place, tracking)
+    remind(tracking)
     if as_json:
         report(True, results.model_dump(mode="json"), "")
         return

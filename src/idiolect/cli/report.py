@@ -7,14 +7,17 @@ from typing import Annotated
 
 import typer
 
-from idiolect.cli.options import AsJson, Folder, open_workspace
+from idiolect.cli.options import AsJson, Folder, open_workspace, remind, with_config
 from idiolect.cli.options import report as tell
-from idiolect.report import build_report, build_writeup
+from idiolect.methods.tracking import Tracking
+from idiolect.report import build_report, build_writeup, track_comparison
 
 __all__ = ["report"]
 
 
+@with_config(Tracking)
 def report(
+    tracking: Tracking,
     workspace: Folder = Path(),
     price_per_million: Annotated[
         float | None, typer.Option(min=0, help="Price of a million sampled tokens.", show_default="prices.sampled in idiolect.toml")
@@ -33,6 +36,8 @@ def report(
 ) -> None:
     """Write the report anew from the result files."""
     place, settings = open_workspace(workspace)
+    track_comparison(place, tracking)
+    remind(tracking)
     if writeup:
         files = build_writeup(place, settings)
         tell(as_json, {"writeup": str(files.markdown), "pdf": str(files.pdf)}, f"Writeup: {files.markdown}\nPDF:     {files.pdf}")

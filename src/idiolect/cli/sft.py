@@ -17,23 +17,21 @@ from idiolect.cli.options import (
     report,
     with_config,
 )
+from idiolect.cli.planning import planned_sft, tell_plan
 from idiolect.cli.progress import Progress, bars, stage
 from idiolect.corpus.demonstrations import load_demonstrations
 from idiolect.errors import ServiceError
 from idiolect.methods.baseline import baseline
-from idiolect.methods.estimate import Estimate, lengths_of, prompt_work, sft_work, synthesis_work
-from idiolect.methods.prompting import PromptingConfig, prompting
+from idiolect.methods.prompting import prompting
 from idiolect.methods.sft import SftConfig
 from idiolect.methods.sft import sft as train
 from idiolect.methods.synthetic import synthetic_data
 from idiolect.methods.tracking import Tracking
 from idiolect.service import Connection, Writer
 from idiolect.settings import Settings
-from idiolect.synthesis import SynthesisConfig
-from idiolect.tasks import load_task
-from idiolect.workspace import Workspace, read_text
+from idiolect.workspace import Workspace
 
-__all__ = ["planned", "run_sft", "sft"]
+__all__ = ["run_sft", "sft"]
 
 
 @with_config(SftConfig, Tracking)
@@ -48,8 +46,7 @@ def sft(
     """Fine-tune an adapter on the person's voice; does what is missing before it."""
     if dry_run:
         place, settings = open_workspace(workspace)
-        estimate = planned(place, settings, config)
-        report(as_json, estimate.values(settings.prices), estimate.told(settings.prices))
+        tell_plan(settings, planned_sft(place, settings, config), as_json)
         return
     run_sft(*open_workspace(workspace), config, tracking, again=again, as_json=as_json)
 
@@ -84,27 +81,3 @@ async def _all(
             progress(f"{error.what}; training on the person's own texts alone", 1, 1)
     told = stage(progress, "Training")
     return await train(connection, place, settings, rows, made, config, again=again, tracking=tracking, on_progress=told)
-
-
-def planned(place: Workspace, settings: Settings, config: SftConfig) -> Estimate:
-    """The tokens of what is missing before the training, and of the training."""
-    config, rows = settings.filled("sft", config), demonstrations_of(place)
-    prompting, synthesis = PromptingConfig(), settings.filled("synthesis", SynthesisConfig())
-    prompt = read_text(place.prompt) if place.prompt.exists() else ""
-    # A description takes what it may have, until there is one.
-    lengths = lengths_of(rows, prompt or "." * 1500)
-    works = []
-    if not prompt:
-        missing = sum(not row.input for row in rows)
-        works += prompt_work(
-            settings, lengths, texts=len(rows), without_request=missing,
-            emails_per_call=prompting.emails_per_call, calls=prompting.calls,
-        )  # fmt: skip
-    made = len(load_demonstrations(place.synthetic / "demonstrations.jsonl"))
-    if config.data != "demonstrations" and not made:
-        topics = len(load_task(settings.task, place).topics)
-        works += synthesis_work(settings, lengths, topics=topics, per_topic=synthesis.per_topic, examples=prompting.examples)
-        made = topics * synthesis.per_topic
-    learnt = {"synthetic": made, "demonstrations": len(rows), "both": made + len(rows)}[config.data]
-    works += sft_work(settings, lengths, steps=config.steps, batch_size=config.batch_size, max_length=config.max_length, rows=learnt)
-    return Estimate(tuple(works))

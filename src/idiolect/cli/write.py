@@ -3,38 +3,75 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from idiolect.cli.local_engine import connected
 from idiolect.cli.options import AsJson, Folder, open_workspace, report
+from idiolect.corpus.demonstrations import load_demonstrations
 from idiolect.errors import InputError
+from idiolect.evaluation.checked import CheckedDraft, checked_draft
 from idiolect.methods.run import writer_named
-from idiolect.service import draft
-from idiolect.tasks import missing_facts, request_facts
+from idiolect.workspace import read_text
 
-__all__ = ["write"]
+__all__ = ["Named", "Past", "Seed", "told_of", "write", "written"]
+
+Named = Annotated[str | None, typer.Option("--with", help="The writer's name; by default the one that most was learnt for.")]
+Seed = Annotated[int | None, typer.Option(help="Another seed gives another draft.")]
+Past = Annotated[int, typer.Option(min=0, help="How many of your past mails to look up for facts, and to show beside the draft.")]
 
 
 def write(
     request: Annotated[str, typer.Argument(help="What the text is to say.")],
-    name: Annotated[str | None, typer.Option("--with", help="The writer's name; by default the one that most was learnt for.")] = None,
-    seed: Annotated[int | None, typer.Option(help="Another seed gives another draft.")] = None,
+    name: Named = None,
+    seed: Seed = None,
+    reply: Annotated[Path | None, typer.Option(help="A text file with the mail that the draft answers.")] = None,
+    past: Past = 0,
     workspace: Folder = Path(),
     as_json: AsJson = False,
 ) -> None:
     """Write a draft for a request."""
+    quoted = read_text(reply) if reply else ""
+    done, writer = written(request, name, seed, workspace, quoted=quoted, past=past)
+    report(as_json, told_of(done, writer), done.draft.text)
+
+
+def written(request: str, name: str | None, seed: int | None, folder: Path, *, quoted: str, past: int) -> tuple[CheckedDraft, str]:
+    """A draft by a writer of the workspace, and the writer's name. What is to be looked at is said on stderr."""
     if not request.strip():
         raise InputError("the request is empty", hint="Say what the text is to say")
-    place, settings = open_workspace(workspace)
+    place, settings = open_workspace(folder)
     writer = writer_named(place, name)
+    known = load_demonstrations(place.demonstrations) if place.demonstrations.is_file() else []
     with connected(settings, place, [writer.base_model]) as connection:
-        (done,) = connection.run(draft(connection, writer, [request.strip()], seed=settings.seed if seed is None else seed))
-    lost = [fact.value for fact in missing_facts(request_facts(request), done.text)]
-    if lost:
-        typer.echo(f"Check the draft: it lacks {', '.join(lost)}", err=True)
-    if not done.finished:
-        typer.echo("Check the draft: it was cut at its longest", err=True)
-    values = {"writer": writer.name, "text": done.text, "finished": done.finished, "missing": lost, "tokens": done.tokens}
-    report(as_json, values, done.text)
+        done = connection.run(
+            checked_draft(
+                connection,
+                writer,
+                request.strip(),
+                known,
+                seed=settings.seed if seed is None else seed,
+                quoted=quoted,
+                past=past,
+                instructed=settings.instructed,
+            )
+        )
+    for remark in done.remarks:
+        typer.echo(f"Check the draft: {remark}", err=True)
+    for passage in done.passages:
+        typer.echo(f"From {passage.source}{f', {passage.date}' if passage.date else ''}: {' '.join(passage.text.split())}", err=True)
+    return done, writer.name
+
+
+def told_of(done: CheckedDraft, writer: str) -> dict[str, Any]:
+    """What a program may want to know of a draft."""
+    return {
+        "writer": writer,
+        "text": done.draft.text,
+        "finished": done.draft.finished,
+        "missing": [fact.value for fact in done.found.lost],
+        "invented": list(done.found.invented),
+        "tokens": done.draft.tokens,
+        "past": [{"source": one.source, "date": one.date, "text": one.text} for one in done.passages],
+    }

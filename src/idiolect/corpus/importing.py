@@ -46,18 +46,24 @@ class ImportResult:
 
 
 def import_messages(
-    source: Path, me: Sequence[str] = (), *, minimum_words: int = 8, progress: Callable[[int], None] | None = None
+    source: Path,
+    me: Sequence[str] = (),
+    *,
+    minimum_words: int = 8,
+    progress: Callable[[int], None] | None = None,
+    on_cleaned: Callable[[str, str], None] | None = None,
 ) -> ImportResult:
     """Read ``source``, whatever its format, and keep what the owner of the addresses ``me`` wrote, cleaned.
 
-    ``progress`` is called with the number of messages read so far. Data files need no ``me``. Raises ``InputError`` where the source cannot
+    ``progress`` is called with the number of messages read so far; ``on_cleaned`` with the source and the text, before it is cleaned, of
+    each message that the person wrote. Data files need no ``me``. Raises ``InputError`` where the source cannot
     be read, holds nothing, or nothing of this person; single broken messages are counted in the report.
     """
     kind = detect(source)
     report = ImportReport(source=str(source), format=kind)
     if kind in ("json", "jsonl", "csv"):
         return ImportResult((), tuple(_distinct(read_records(source, kind), report)), report)
-    inbox = _Inbox(_addresses(me), minimum_words, report)
+    inbox = _Inbox(_addresses(me), minimum_words, report, on_cleaned)
     for mail in read_mail(source, kind):
         inbox.add(mail)
         if progress:
@@ -129,9 +135,9 @@ def _nothing(source: Path, inbox: _Inbox) -> InputError:
 class _Inbox:
     """Collects the person's messages, one raw mail after another."""
 
-    def __init__(self, me: set[str], minimum_words: int, report: ImportReport) -> None:
+    def __init__(self, me: set[str], minimum_words: int, report: ImportReport, on_cleaned: Callable[[str, str], None] | None) -> None:
         self.me, self.report, self.senders = me, report, Counter[str]()
-        self._minimum_words = minimum_words
+        self._minimum_words, self._on_cleaned = minimum_words, on_cleaned
         self._bodies: set[bytes] = set()
         self._threads = Threads()
         self._kept: list[tuple[datetime, int, Message]] = []
@@ -178,6 +184,8 @@ class _Inbox:
             return "calendar"
         if parts.encrypted:
             return "encrypted"
+        if self._on_cleaned:
+            self._on_cleaned(mail.source, parts.text)
         return self._keep(mail, headers, identity, name, clean_body(parts.text, name))
 
     def _keep(self, mail: RawMail, headers: Headers, identity: str, name: str, body: str) -> str | None:

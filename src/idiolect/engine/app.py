@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import hmac
 import logging
 
@@ -15,11 +14,12 @@ from tinker import types
 from tinker.types.session_status import ClientSessionFinished, ClientSessionFinishReason
 
 from idiolect.engine import wire
+from idiolect.engine.account import add_account
 from idiolect.engine.asample import add_sampling
 from idiolect.engine.downloads import FILES, add_downloads
 from idiolect.engine.futures import Busy
 from idiolect.engine.losses import LOSSES
-from idiolect.engine.requests import ROOT, Answer, Intake, Once, body_of, parsed
+from idiolect.engine.requests import ROOT, Answer, Intake, Once, add_plain, body_of, parsed
 from idiolect.engine.rest import add_listings
 from idiolect.engine.state import Engine, Gone, Missing, checked_shape
 from idiolect.engine.weights import add_weights, begun
@@ -98,13 +98,15 @@ def make_app(engine: Engine, token: str) -> FastAPI:
     app.add_exception_handler(IdiolectError, lambda _, error: _refusal(400, error))
     app.add_exception_handler(pydantic.ValidationError, lambda _, error: _refusal(422, error))
     app.add_exception_handler(HTTPException, _unanswered)
+    # Routes are tried in this order: those asked most come first.
+    _add_futures(app, engine)
+    add_sampling(app, engine)
     _add_sessions(app, engine)
     _add_training(app, engine)
     add_weights(app, engine)
-    add_sampling(app, engine)
-    _add_futures(app, engine)
     add_listings(app, engine)
     add_downloads(app, engine, token)
+    add_account(app, engine)
     return app
 
 
@@ -114,7 +116,8 @@ def _add_sessions(app: FastAPI, engine: Engine) -> None:
     @app.post(f"{ROOT}/client/config")
     async def client_config(request: Request) -> Answer:
         await parsed(request, types.ClientConfigRequest)
-        flags = types.ClientConfigResponse(use_pyqwest_transport=False, pjwt_auth_enabled=False, proto_compress_fwdbwd=True)
+        # The SDK's own transport costs its client half of what the plain one does; compressing costs more than loopback does.
+        flags = types.ClientConfigResponse(pjwt_auth_enabled=False, proto_compress_fwdbwd=False)
         return flags.model_dump(mode="json")
 
     @app.post(f"{ROOT}/client/dynamic_config")
@@ -234,18 +237,17 @@ def _forgotten(request: Request) -> JSONResponse:
 
 
 def _add_futures(app: FastAPI, engine: Engine) -> None:
-    @app.post(f"{ROOT}/retrieve_future")
     async def retrieve_future(request: Request) -> Response:
         asked = await parsed(request, types.FutureRetrieveRequest)
         future = engine.futures.known.get(asked.request_id)
         if future is None:
             return _forgotten(request)
-        try:
-            await asyncio.wait_for(future.ready.wait(), WAIT)
-        except TimeoutError:
+        if not await future.wait(WAIT):
             return JSONResponse({"type": "try_again", "request_id": future.id, "queue_state": "active"})
         if future.protobuf is not None:
             return Response(future.protobuf, media_type="application/x-protobuf")
         if future.json is None:
             return _forgotten(request)
         return JSONResponse(future.json)
+
+    add_plain(app, "retrieve_future", retrieve_future)

@@ -6,7 +6,8 @@ import secrets
 from typing import Any
 
 import numpy as np
-from fastapi import FastAPI, Request
+from fastapi import FastAPI, Request, Response
+from fastapi.responses import JSONResponse
 from tinker import types
 
 from idiolect.engine import wire
@@ -14,7 +15,7 @@ from idiolect.engine.checkpoints import Place
 from idiolect.engine.picking import Choice, uniforms
 from idiolect.engine.prompt_scores import Alternatives
 from idiolect.engine.provenance import Recorded
-from idiolect.engine.requests import ROOT, Answer, Once, parsed
+from idiolect.engine.requests import ROOT, Answer, Once, add_plain, parsed
 from idiolect.engine.sampling import SampleJob
 from idiolect.engine.state import Engine, SamplingSession
 from idiolect.errors import InputError
@@ -29,6 +30,12 @@ MAX_TOP = 1000
 
 def add_sampling(app: FastAPI, engine: Engine) -> None:
     once = Once()
+
+    async def asample(request: Request) -> Response:
+        asked = await parsed(request, types.SampleRequest)
+        return JSONResponse(once(request, lambda: _sample(engine, asked)))
+
+    add_plain(app, "asample", asample)
 
     @app.post(f"{ROOT}/create_sampling_session")
     async def create_sampling_session(request: Request) -> Answer:
@@ -51,11 +58,6 @@ def add_sampling(app: FastAPI, engine: Engine) -> None:
     async def get_sampler(identity: str) -> Answer:
         sampler = engine.sampler(identity)
         return {"sampler_id": sampler.id, "base_model": sampler.base.name, "model_path": sampler.path}
-
-    @app.post(f"{ROOT}/asample")
-    async def asample(request: Request) -> Any:
-        asked = await parsed(request, types.SampleRequest)
-        return once(request, lambda: _sample(engine, asked))
 
 
 def _target(engine: Engine, asked: types.SampleRequest) -> SamplingSession:

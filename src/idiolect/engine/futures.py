@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import uuid
 from collections import deque
 from dataclasses import dataclass, field
@@ -29,6 +30,14 @@ class Future:
     ready: asyncio.Event = field(default_factory=asyncio.Event)
     protobuf: bytes | None = None
     json: dict[str, Any] | None = None
+
+    async def wait(self, seconds: float) -> bool:
+        """Whether it is ready, for which at most ``seconds`` are waited."""
+        if not self.ready.is_set():
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(seconds):
+                    await self.ready.wait()
+        return self.ready.is_set()
 
 
 class Futures:

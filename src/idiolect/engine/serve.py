@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import os
 import re
 import secrets
@@ -176,6 +177,9 @@ async def _run(options: Options, token: str, drawn: bool, listener: socket.socke
     for signal_number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(signal_number, _ask_to_end, server)
     worker.start()
+    # What is there now stays: the collector need not walk through it for every few requests.
+    gc.collect()
+    gc.freeze()
     watching = [asyncio.create_task(_watch(server, options.parent)), asyncio.create_task(_tend(engine, options.session_timeout))]
     serving = asyncio.create_task(server.serve(sockets=[listener]))
     while not server.started and not serving.done():

@@ -27,6 +27,8 @@ from idiolect.evaluation.leakage import Leakage
 from idiolect.evaluation.results import DraftRows, Results
 from idiolect.evaluation.scoring import BASELINE, reference, score
 from idiolect.evaluation.style import StyleMeasure, TruthStyle, Unknown, Verifier
+from idiolect.judge import ModelJudge, PairJudge
+from idiolect.methods.reward_model import load_judge
 from idiolect.service import Connection, Endpoint, Writer
 from idiolect.settings import Settings, pocket_model
 from idiolect.workspace import Workspace
@@ -34,8 +36,9 @@ from idiolect.world import Author
 
 __all__ = ["ORDER", "JudgeName", "OnProgress", "compare"]
 
-JudgeName = Literal["style", "facts", "truth"]
-"""Who decides the win rates: the authorship verifier, the faults against the request, or a simulated author's true traits."""
+JudgeName = Literal["style", "facts", "truth", "rubric"]
+"""Who decides the win rates: the authorship verifier, the faults against the request, a simulated author's true traits, or the
+judge that the workspace trained."""
 _IMPOSTORS = "impostors for the verifier"
 _MOST_IMPOSTORS = 200
 _PACKAGES = ("tinker", "tinker-cookbook", "torch", "transformers", "numpy", "scipy", "scikit-learn")
@@ -83,7 +86,8 @@ def compare(
     # Who does not belong to the simulated world knows more words than it has; then all are held to the form of facts alone.
     world = author is not None and all(isinstance(one, Writer) and one.base_model == pocket_model() for one in chosen.values())
     checker = FidelityChecker(demonstrations, author=author, world=world)
-    judges = _judges(judge, style, verifier, FactsJudge(checker, heldout))
+    trained = ModelJudge.of(connection, load_judge(workspace)) if judge == "rubric" else None
+    judges = _judges(judge, style, verifier, FactsJudge(checker, heldout), trained)
     scores = score(heldout, drafted, style=style, checker=checker, judges=judges, seed=settings.seed)
     leaks = _audited(workspace, connection, chosen, drafted, demonstrations, heldout, settings.seed, on_progress) if audit else {}
     results = Results(
@@ -140,13 +144,15 @@ def _counts(writers: Mapping[str, AnyWriter], asked: Sequence[str]) -> dict[str,
 
 
 def _judges(
-    judge: JudgeName | None, style: StyleMeasure, verifier: Verifier | Unknown | None, facts: FactsJudge
-) -> list[ScoreJudge | FactsJudge]:
-    """All judges that there are, the deciding one first."""
-    found: list[ScoreJudge | FactsJudge] = [ScoreJudge(style.judge, style)]
+    judge: JudgeName | None, style: StyleMeasure, verifier: Verifier | Unknown | None, facts: FactsJudge, trained: ModelJudge | None
+) -> list[PairJudge]:
+    """All judges that there are, the deciding one first; the trained one only where it is asked for, since its verdicts cost."""
+    found: list[PairJudge] = [ScoreJudge(style.judge, style)]
     if verifier is not None and style is not verifier:
         found.append(ScoreJudge("verifier", verifier))
     found.append(facts)
+    if trained:
+        found.append(trained)
     wanted = {"style": "verifier"}.get(judge or "", judge)
     return sorted(found, key=lambda one: one.name != wanted)
 

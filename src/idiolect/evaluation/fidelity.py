@@ -13,15 +13,10 @@ from dataclasses import dataclass
 
 from idiolect.corpus import Demonstration, Fact
 from idiolect.evaluation.overlap import CopyFinder
-from idiolect.tasks import FORMULAS, cut_short, ending, meta_comments, missing_facts, placeholders, request_facts
+from idiolect.tasks import cut_short, ending, invented_facts, meta_comments, missing_facts, placeholders, request_facts, usual_facts
 from idiolect.world import Author, facts_invented
 
 __all__ = ["Fidelity", "FidelityChecker", "invented_facts", "usual_facts"]
-
-_LIST_MARK = re.compile(r"^\s*(?:\d{1,2}[.)]|[-*•])\s+", re.MULTILINE)
-# Kinds whose appearance in a draft is a claim. A quotation is not one, and its inside is looked at by itself.
-_CLAIMS = frozenset({"link", "address", "day", "time", "amount", "code", "count", "person"})
-_CITATION = re.compile(r"\(see [\d,. ]+(?:above|below)?\)|\[\d{1,3}\]|\(\d{1,2}\)(?!\s?\d)")
 
 
 @dataclass(frozen=True)
@@ -49,42 +44,6 @@ class Fidelity:
         return 1 - len(self.lost) / len(self.facts) if self.facts else None
 
 
-def usual_facts(texts: Sequence[str]) -> tuple[str, ...]:
-    """Facts that stand in at least a third of a person's texts, and in three: the own name, a telephone number, a standing appointment.
-
-    They belong to the person and not to a request, so a draft may have them.
-    """
-    counts = Counter(fact.value.lower() for text in texts for fact in {fact.value.lower(): fact for fact in _claims(text)}.values())
-    return tuple(value for value, count in counts.items() if count >= max(3, len(texts) / 3))
-
-
-def invented_facts(request: str, text: str, allowed: Sequence[str] = ()) -> tuple[str, ...]:
-    """Names, days, times, amounts, codes, numbers, addresses and links of the text that stand neither in the request nor in ``allowed``."""
-    context = "\n".join([request, *allowed])
-    claims = _claims(text)
-    plain = re.sub(r"\S+[./@]\S+", " ", text)
-    known = {word.lower() for word in re.findall(r"\w+", context)}
-    missing = [
-        fact for fact in missing_facts(claims, context, whole=True) if not (fact.kind == "person" and _ordinary(fact.value, plain, known))
-    ]
-    return tuple(dict.fromkeys(fact.value for fact in missing))
-
-
-def _claims(text: str) -> list[Fact]:
-    """The facts that a written text claims."""
-    plain = re.sub(r"[\"“”]", " ", _CITATION.sub(" ", _LIST_MARK.sub("", text)))
-    found = [fact for fact in request_facts(plain) if fact.kind in _CLAIMS]
-    return [fact for fact in found if not {word.lower() for word in re.findall(r"[\w'’]+", fact.value)} <= FORMULAS]
-
-
-def _ordinary(value: str, text: str, known: set[str]) -> bool:
-    """Whether a capitalised run is ordinary words after all: known from the context, or written small elsewhere in the text."""
-    return all(
-        word.lower() in known | FORMULAS or re.search(rf"\b{re.escape(word.lower())}\b", text) is not None
-        for word in re.findall(r"\w+", value)
-    )
-
-
 class FidelityChecker:
     """Checks drafts of one person.
 
@@ -107,8 +66,10 @@ class FidelityChecker:
         """A request's facts: the simulator's own where it knows them, else those that the request states by form."""
         return row.facts or request_facts(row.input)
 
-    def check(self, row: Demonstration, text: str, *, finished: bool = True) -> Fidelity:
-        """A draft for a held-out row. ``finished`` says whether it ended by itself."""
+    def check(self, row: Demonstration, text: str, *, finished: bool = True, allowed: Sequence[str] = ()) -> Fidelity:
+        """A draft for a held-out row. ``finished`` says whether it ended by itself; what stands in ``allowed`` (the mail that is
+        answered, the person's past mail) is no invention.
+        """
         facts = self.facts(row)
         slots = tuple(slot for slot in placeholders(text) if slot not in row.input)
         remarks = tuple(meta_comments(text, f"{row.input}\n{self._own_words}"))
@@ -124,7 +85,7 @@ class FidelityChecker:
         return Fidelity(
             facts=facts,
             lost=tuple(missing_facts(facts, letter)),
-            invented=tuple(dict.fromkeys(find(row.input, whole, self._allowed))),
+            invented=tuple(dict.fromkeys(find(row.input, whole, (*self._allowed, *allowed)))),
             placeholders=slots,
             length_ratio=len(text.split()) / usual if usual else None,
             verbatim_overlap=overlap.share,

@@ -35,6 +35,10 @@ class ScoreJudge:
         scores = dict(zip(texts, self.style.scores(texts), strict=True))
         return [self._preference(scores[pair.first], scores[pair.second]) for pair in pairs]
 
+    async def probabilities(self, pairs: Sequence[Pair]) -> list[float | None]:
+        """The same for who asks many judges at a time, as reinforcement learning does."""
+        return self.prefers_first(pairs)
+
     def _preference(self, a: float | None, b: float | None) -> float | None:
         if a is None or b is None:
             return None

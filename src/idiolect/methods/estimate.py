@@ -35,6 +35,8 @@ _DESCRIPTION, _LINE, _VERDICT = 384, 40, 160
 """Tokens that a style description, a proposed request and a judge's reasons with the verdict take."""
 _RUBRIC = 250
 """Tokens of a judge's instruction and the rubric."""
+_COLLECTION_ROW = 1200
+"""Tokens of a row of the Preference Collection with its rubric, two answers and feedback: an assumption, not counted."""
 
 
 @dataclass(frozen=True)
@@ -146,11 +148,29 @@ def sft_work(settings: Settings, lengths: Lengths, *, steps: int, batch_size: in
     return [Work("fine-tune", settings.policy, trained=round(learnt * min(lengths.row, max_length)))]
 
 
-def rubric_work(model: str, lengths: Lengths, *, pairs: int, epochs: int, labelled: bool) -> list[Work]:
-    """A reward model: pairs that a teacher labels first where ``labelled`` is not set, then training on reasons and verdict."""
-    shown = _RUBRIC + lengths.request + 2 * lengths.text
-    works = [] if labelled else [Work("label pairs", model, read=round(pairs * shown), sampled=pairs * _VERDICT)]
-    return [*works, Work("train the reward model", model, trained=round(epochs * pairs * (shown + _VERDICT)))]
+def rubric_work(
+    settings: Settings,
+    judge: str,
+    lengths: Lengths,
+    *,
+    steps: int,
+    batch_size: int,
+    max_length: int,
+    reasons: float,
+    drafts: int,
+    collection: bool,
+) -> list[Work]:
+    """A reward model: the plain policy's drafts that own texts are held against, and steps × batch × tokens of a pair with its rubric.
+
+    ``reasons`` is the share of pairs with reasons before the verdict, ``drafts`` how many are written, ``collection`` whether the rows
+    are the Preference Collection's.
+    """
+    row = _COLLECTION_ROW if collection else _RUBRIC + lengths.request + 2 * lengths.text + reasons * _VERDICT
+    works = [Work("train the reward model", judge, trained=round(steps * batch_size * min(row, max_length)))]
+    if drafts:
+        read, sampled = round(drafts * lengths.request), round(drafts * lengths.text)
+        works.insert(0, Work("write plain drafts", settings.policy, read=read, sampled=sampled))
+    return works
 
 
 def rlaif_work(

@@ -6,6 +6,7 @@ Knows the file and the renderer. Importing it loads the cookbook, so only traini
 from __future__ import annotations
 
 import random
+from collections.abc import Callable
 from pathlib import Path
 
 import chz
@@ -21,21 +22,28 @@ __all__ = ["RowsBuilder", "RowsDataset"]
 
 
 class RowsDataset(SupervisedDataset):
-    """Batches of datums in an order that depends on the seed and the epoch only. The last batch of an epoch may be smaller."""
+    """Batches of datums in an order that depends on the seed and the epoch only. The last batch of an epoch may be smaller.
 
-    def __init__(self, datums: list[tinker.Datum], batch_size: int, seed: int) -> None:
-        self.datums, self.batch_size, self.seed = datums, batch_size, seed
-        self.order = list(range(len(datums)))
+    A row is rendered when its batch is asked for, so that a large file need not be held as tokens. Each ``together`` rows that
+    follow each other stay so, in one batch where its size is a multiple of it.
+    """
+
+    def __init__(
+        self, rows: list[list[str]], render: Callable[[list[str]], tinker.Datum], batch_size: int, seed: int, together: int = 1
+    ) -> None:
+        self.rows, self.render, self.batch_size, self.seed, self.together = rows, render, batch_size, seed, together
+        self.order = list(range(len(rows)))
 
     def set_epoch(self, seed: int = 0) -> None:
-        self.order = list(range(len(self.datums)))
-        random.Random(f"{self.seed} {seed}").shuffle(self.order)
+        starts = list(range(0, len(self.rows), self.together))
+        random.Random(f"{self.seed} {seed}").shuffle(starts)
+        self.order = [row for start in starts for row in range(start, min(start + self.together, len(self.rows)))]
 
     def get_batch(self, index: int) -> list[tinker.Datum]:
-        return [self.datums[row] for row in self.order[index * self.batch_size : (index + 1) * self.batch_size]]
+        return [self.render(self.rows[row]) for row in self.order[index * self.batch_size : (index + 1) * self.batch_size]]
 
     def __len__(self) -> int:
-        return -(-len(self.datums) // self.batch_size)
+        return -(-len(self.rows) // self.batch_size)
 
 
 @chz.chz
@@ -48,11 +56,16 @@ class RowsBuilder(SupervisedDatasetBuilder):
     batch_size: int
     max_length: int
     seed: int
+    together: int = 1
 
     def __call__(self) -> tuple[SupervisedDataset, SupervisedDataset | None]:
         renderer = get_renderer(self.renderer_name, get_tokenizer(self.model_name))
-        datums = [
-            training_datum(renderer, [{"role": "user", "content": given}, {"role": "assistant", "content": written}], self.max_length)
-            for given, written in read_json_lines(Path(self.path))
-        ]
-        return RowsDataset(datums, self.batch_size, self.seed), None
+
+        def render(row: list[str]) -> tinker.Datum:
+            given, written = row
+            return training_datum(
+                renderer, [{"role": "user", "content": given}, {"role": "assistant", "content": written}], self.max_length
+            )
+
+        rows = list(read_json_lines(Path(self.path)))
+        return RowsDataset(rows, render, self.batch_size, self.seed, self.together), None

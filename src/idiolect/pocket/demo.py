@@ -12,20 +12,27 @@ from idiolect.corpus.demonstrations import load_demonstrations, save_demonstrati
 from idiolect.errors import InputError
 from idiolect.evaluation.compare import compare
 from idiolect.evaluation.results import Results
+from idiolect.judge import ModelJudge
+from idiolect.judge.propose import propose
 from idiolect.methods.baseline import baseline
+from idiolect.methods.ditto import ditto
 from idiolect.methods.prompting import prompting
+from idiolect.methods.reward_model import reward_model
+from idiolect.methods.rlaif import RlaifConfig, rlaif
 from idiolect.methods.sft import sft
 from idiolect.methods.synthetic import synthetic_data
 from idiolect.report import ReportFiles, build_report
 from idiolect.service import Connection
 from idiolect.settings import Settings
-from idiolect.workspace import Workspace
+from idiolect.workspace import Workspace, write_atomic
 from idiolect.world import Author, demonstrations, sample_author
 
 __all__ = ["DEMONSTRATIONS", "HELDOUT", "Demo", "prepare", "run"]
 
 DEMONSTRATIONS = 10
 HELDOUT = 50
+_RLAIF = RlaifConfig(steps=8, batch_size=6, every=4, dev_requests=12)
+"""Shorter than the default, for the demo is a look at everything and no proof."""
 
 Progress = Callable[[str, int, int], None]
 
@@ -64,7 +71,7 @@ def prepare(workspace: Workspace, seed: int, split: str = "heldout", *, demonstr
 
 
 def run(workspace: Workspace, connection: Connection, *, seed: int = 0, progress: Progress) -> Demo:
-    """Baseline, prompting, synthetic data, SFT, comparison, report. What is done already is not done again."""
+    """All methods, from the baseline to DITTO, comparison, report. What is done already is not done again."""
     settings = prepare(workspace, seed)
     connection.run(_personalize(workspace, settings, connection, progress))
     results = compare(workspace, settings, connection, on_progress=lambda writer, done, total: progress(f"Drafts by {writer}", done, total))
@@ -80,4 +87,11 @@ async def _personalize(workspace: Workspace, settings: Settings, connection: Con
     baseline(workspace, settings)
     await prompting(connection, workspace, settings, rows, on_progress=told("Describing the style"))
     made, _ = await synthetic_data(connection, workspace, settings, rows, heldout, progress=progress)
-    await sft(connection, workspace, settings, rows, made, on_progress=told("Fine-tuning"))
+    tuned = await sft(connection, workspace, settings, rows, made, on_progress=told("Fine-tuning"))
+    if not workspace.rubric.exists():
+        write_atomic(workspace.rubric, propose([row.output for row in rows]).markdown())
+    judge = ModelJudge.of(connection, await reward_model(connection, workspace, settings, rows, progress=progress), name="rubric")
+    requests = [row.input for row in (*rows, *made)]
+    learning = told("Reinforcement learning")
+    await rlaif(connection, workspace, settings, tuned, judge, requests, rows, _RLAIF, on_progress=learning)
+    await ditto(connection, workspace, settings, rows, on_progress=told("DITTO's rounds"))

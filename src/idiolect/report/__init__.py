@@ -17,4 +17,6 @@ __all__ = [
     "render_page",
     "render_pdf",
     "results_table",
+    "track_comparison",
 ]
+from idiolect.report.tracked import track_comparison

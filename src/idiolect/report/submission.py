@@ -20,7 +20,7 @@ from idiolect.corpus.redaction import RedactionTable, redact
 from idiolect.errors import InputError
 from idiolect.workspace import Workspace, read_json, read_text, write_atomic
 
-__all__ = ["NOTEBOOK", "Submission", "gather", "pack"]
+__all__ = ["NOTEBOOK", "Submission", "gather", "notebook_faults", "pack"]
 
 NOTEBOOK = "tinker_personalization.ipynb"
 _CODE = (
@@ -68,7 +68,7 @@ def gather(project: Path, workspace: Workspace, *, own_mail: bool = False) -> Su
     files = {name: path.read_bytes() for name, path in wanted.items() if path.is_file()}
     faults = [f"{name}: is missing{_how(name)}" for name in wanted if name not in files]
     if NOTEBOOK in files:
-        faults += _notebook_faults(project / NOTEBOOK)
+        faults += notebook_faults(project / NOTEBOOK)
     if "writeup.md" in files:
         faults += _writeup_faults(workspace)
     own = [] if own_mail or workspace.truth.is_file() else _own_words(workspace)
@@ -104,7 +104,7 @@ def _how(name: str) -> str:
     return "; `make notebook` makes it" if name == NOTEBOOK else " from the project's folder"
 
 
-def _notebook_faults(path: Path) -> Iterator[str]:
+def notebook_faults(path: Path) -> Iterator[str]:
     """Cells that were not executed, not in order, or failed; plots that do not show."""
     value = read_json(path)
     cells = value.get("cells") if isinstance(value, dict) else None

@@ -2,8 +2,10 @@
 
 from idiolect.service.connect import Connection, Model, renderer_name
 from idiolect.service.endpoint import Endpoint, endpoint_drafts
+from idiolect.service.replies import reply_request
 from idiolect.service.sampling import Completion, Draft, complete, derive_seed, draft
 from idiolect.service.scores import text_logprobs
+from idiolect.service.streaming import Piece, stream
 from idiolect.service.writer import TEMPERATURE, Writer
 
 __all__ = [
@@ -13,11 +15,14 @@ __all__ = [
     "Draft",
     "Endpoint",
     "Model",
+    "Piece",
     "Writer",
     "complete",
     "derive_seed",
     "draft",
     "endpoint_drafts",
     "renderer_name",
+    "reply_request",
+    "stream",
     "text_logprobs",
 ]

@@ -1,5 +1,6 @@
 """What is written: tasks as small files, and the facts that any request states."""
 
+from idiolect.tasks.claims import invented_facts, usual_facts
 from idiolect.tasks.facts import FORMULAS, missing_facts, request_facts
 from idiolect.tasks.faults import cut_short, ending, meta_comments, placeholders
 from idiolect.tasks.task import Checks, Task, load_task
@@ -10,9 +11,11 @@ __all__ = [
     "Task",
     "cut_short",
     "ending",
+    "invented_facts",
     "load_task",
     "meta_comments",
     "missing_facts",
     "placeholders",
     "request_facts",
+    "usual_facts",
 ]

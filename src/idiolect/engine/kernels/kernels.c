@@ -13,11 +13,19 @@
 #endif
 
 #define EXPORT __attribute__((visibility("default")))
-#define BLOCK 16 /* places of a cache block, and floats of a vector */
+#define BLOCK 16 /* places of a cache block */
 #define SPREAD 16384 /* numbers worth a second thread */
 
 typedef uint16_t bf16;
-typedef float vec __attribute__((vector_size(64), aligned(4)));
+/* Floats of the processor's own vectors: what is wider the compiler takes apart through memory. */
+#if defined(__AVX512F__)
+#define LANES 16
+#elif defined(__AVX__)
+#define LANES 8
+#else
+#define LANES 4
+#endif
+typedef float vec __attribute__((vector_size(4 * LANES), aligned(4)));
 
 static inline float load_bf16(bf16 x) {
     union { uint32_t bits; float value; } u = {(uint32_t)x << 16};
@@ -59,12 +67,15 @@ static inline float *zeros(int64_t count) {
     return memset(aligned_alloc(64, bytes), 0, bytes);
 }
 
-/* Rows of a product held in registers at once: with 2 vectors a row they fill them, and no more. */
+/* Rows of a product held in registers at once: with PARTS vectors a row they fill them, and no more. */
 #ifdef __AVX512F__
 #define TILE 12
 #else
-#define TILE 3
+#define TILE 6
 #endif
+/* Vectors of a row at once: of few rows a whole panel's, so that no product waits for the last one. */
+#define PARTS(R) ((R) > 2 ? 2 : 2 * BLOCK / LANES)
+#define TOGETHER 12 /* rows that meet a panel while it is near; a multiple of TILE */
 
 #define TILES(M, m, DO) /* DO(rows) for all M rows, in as few steps as they fill */ \
     {                                                                                \
@@ -75,25 +86,18 @@ static inline float *zeros(int64_t count) {
         for (; m < (M); m++) DO(1)                                                   \
     }
 
-/* R rows and 2 vectors of C (+)= A B. */
+/* R rows and 32 columns of C (+)= A B. */
 static inline __attribute__((always_inline)) void tile(const int R, int64_t K, const float *a, int64_t row, int64_t column, const float *b,
                                                        int64_t ldb, float *c, int64_t ldc, int add) {
-    vec left[TILE], right[TILE];
-    for (int r = 0; r < R; r++) {
-        left[r] = add ? *(vec *)(c + r * ldc) : (vec){0};
-        right[r] = add ? *(vec *)(c + r * ldc + BLOCK) : (vec){0};
-    }
-    for (int64_t k = 0; k < K; k++) {
-        vec b0 = *(const vec *)(b + k * ldb), b1 = *(const vec *)(b + k * ldb + BLOCK);
-        for (int r = 0; r < R; r++) {
-            float x = a[r * row + k * column];
-            left[r] += x * b0;
-            right[r] += x * b1;
-        }
-    }
-    for (int r = 0; r < R; r++) {
-        *(vec *)(c + r * ldc) = left[r];
-        *(vec *)(c + r * ldc + BLOCK) = right[r];
+    for (int n = 0; n < 2 * BLOCK; n += PARTS(R) * LANES) {
+        vec sums[TILE][PARTS(1)];
+        for (int r = 0; r < R; r++)
+            for (int p = 0; p < PARTS(R); p++) sums[r][p] = add ? *(vec *)(c + r * ldc + n + p * LANES) : (vec){0};
+        for (int64_t k = 0; k < K; k++)
+            for (int r = 0; r < R; r++)
+                for (int p = 0; p < PARTS(R); p++) sums[r][p] += a[r * row + k * column] * *(const vec *)(b + k * ldb + n + p * LANES);
+        for (int r = 0; r < R; r++)
+            for (int p = 0; p < PARTS(R); p++) *(vec *)(c + r * ldc + n + p * LANES) = sums[r][p];
     }
 }
 

@@ -278,17 +278,16 @@ static float *NAME(attend_one)(int64_t group, int64_t kv, int64_t g, int64_t D, 
     for (int64_t b = 0; b < blocks; b++) {
         const float *k = keys + ((int64_t)table[b] * kv + g) * D * BLOCK;
         for (int64_t h = 0; h < group; h++) {
-            vec s0 = {0}, s1 = {0}, s2 = {0}, s3 = {0};
+            vec sums[4][BLOCK / LANES] = {0}; /* four, so that no product waits for the last one */
             const float *own = q + h * D;
             int64_t d = 0;
-            for (; d + 3 < D; d += 4) { /* four sums, so that no product waits for the last one */
-                s0 += own[d] * *(const vec *)(k + d * BLOCK);
-                s1 += own[d + 1] * *(const vec *)(k + (d + 1) * BLOCK);
-                s2 += own[d + 2] * *(const vec *)(k + (d + 2) * BLOCK);
-                s3 += own[d + 3] * *(const vec *)(k + (d + 3) * BLOCK);
-            }
-            for (; d < D; d++) s0 += own[d] * *(const vec *)(k + d * BLOCK);
-            *(vec *)(scratch + h * long_ + b * BLOCK) = ((s0 + s1) + (s2 + s3)) * scale;
+            for (; d + 3 < D; d += 4)
+                for (int i = 0; i < 4; i++)
+                    for (int p = 0; p < BLOCK / LANES; p++) sums[i][p] += own[d + i] * *(const vec *)(k + (d + i) * BLOCK + p * LANES);
+            for (; d < D; d++)
+                for (int p = 0; p < BLOCK / LANES; p++) sums[0][p] += own[d] * *(const vec *)(k + d * BLOCK + p * LANES);
+            for (int p = 0; p < BLOCK / LANES; p++)
+                *(vec *)(scratch + h * long_ + b * BLOCK + p * LANES) = ((sums[0][p] + sums[1][p]) + (sums[2][p] + sums[3][p])) * scale;
         }
     }
     for (int64_t h = 0; h < group; h++) {
@@ -310,19 +309,11 @@ static float *NAME(attend_one)(int64_t group, int64_t kv, int64_t g, int64_t D, 
             float *to = mixed + h * wide;
             int64_t d = 0;
             for (; d + 4 * BLOCK <= D; d += 4 * BLOCK) {
-                vec a0 = *(vec *)(to + d), a1 = *(vec *)(to + d + BLOCK);
-                vec a2 = *(vec *)(to + d + 2 * BLOCK), a3 = *(vec *)(to + d + 3 * BLOCK);
-                for (int64_t i = 0; i < rows; i++) {
-                    const float *from = v + i * D + d;
-                    a0 += weight[i] * *(const vec *)from;
-                    a1 += weight[i] * *(const vec *)(from + BLOCK);
-                    a2 += weight[i] * *(const vec *)(from + 2 * BLOCK);
-                    a3 += weight[i] * *(const vec *)(from + 3 * BLOCK);
-                }
-                *(vec *)(to + d) = a0;
-                *(vec *)(to + d + BLOCK) = a1;
-                *(vec *)(to + d + 2 * BLOCK) = a2;
-                *(vec *)(to + d + 3 * BLOCK) = a3;
+                vec sums[4 * BLOCK / LANES];
+                for (int p = 0; p < 4 * BLOCK / LANES; p++) sums[p] = *(vec *)(to + d + p * LANES);
+                for (int64_t i = 0; i < rows; i++)
+                    for (int p = 0; p < 4 * BLOCK / LANES; p++) sums[p] += weight[i] * *(const vec *)(v + i * D + d + p * LANES);
+                for (int p = 0; p < 4 * BLOCK / LANES; p++) *(vec *)(to + d + p * LANES) = sums[p];
             }
             for (int64_t i = 0; i < rows && d < D; i++)
 #pragma omp simd
@@ -341,10 +332,10 @@ static float *NAME(attend_many)(int64_t rows, int64_t stride, int64_t group, int
                                 int64_t *held) {
     int64_t long_ = padded(before + rows), wide = padded(D);
     float scale = 1.0f / sqrtf((float)D);
-    scratch = NAME(room)(scratch, held, long_ * (2 * wide + 2 * TILE) + TILE * (3 * wide + 1));
-    float *scores = scratch, *sums = scores + TILE * long_, *product = sums + TILE;
-    T *packed_keys = (T *)(product + TILE * wide), *packed_values = packed_keys + long_ * wide, *weights = packed_values + long_ * wide;
-    T *queries = weights + TILE * long_;
+    scratch = NAME(room)(scratch, held, long_ * (2 * wide + 2 * TOGETHER) + TOGETHER * (3 * wide + 1));
+    float *scores = scratch, *sums = scores + TOGETHER * long_, *product = sums + TOGETHER;
+    T *packed_keys = (T *)(product + TOGETHER * wide), *packed_values = packed_keys + long_ * wide, *weights = packed_values + long_ * wide;
+    T *queries = weights + TOGETHER * long_;
     /* A float panel is [inner, 32], a bfloat16 one [inner / 2, 32, 2]. */
     const int64_t P = sizeof(T) == 2 ? 2 : 1;
     memset(packed_keys, 0, (size_t)(2 * long_ * wide) * sizeof(T));
@@ -361,12 +352,12 @@ static float *NAME(attend_many)(int64_t rows, int64_t stride, int64_t group, int
                     STORE(v[i * D + d]);
     }
     for (int64_t h = 0; h < group; h++)
-        for (int64_t start = 0; start < rows; start += TILE) {
-            int64_t own = rows - start < TILE ? rows - start : TILE, seen = padded(before + start + own);
+        for (int64_t start = 0; start < rows; start += TOGETHER) {
+            int64_t own = rows - start < TOGETHER ? rows - start : TOGETHER, seen = padded(before + start + own);
             for (int64_t r = 0; r < own; r++)
                 for (int64_t d = 0; d < D; d++) queries[r * D + d] = STORE(q[(start + r) * stride + h * D + d]);
             for (int64_t n = 0; n < seen; n += 2 * BLOCK) {
-                float c[TILE * 2 * BLOCK];
+                float c[TOGETHER * 2 * BLOCK];
 #define DO(R) NAME(panel)(R, D, queries + m * D, packed_keys + n * D, c + m * 2 * BLOCK);
                 TILES(own, m, DO)
 #undef DO
@@ -405,7 +396,7 @@ EXPORT void NAME(cached_attention)(int64_t N, int64_t heads, int64_t kv, int64_t
                                    const int64_t *positions, T *out) {
     int64_t group = heads / kv, tasks = 0, *firsts = malloc((size_t)(N + 1) * sizeof(int64_t));
     for (int64_t n = 0; n < N; n++) /* adjacent tokens of one sequence go together, up to a bound */
-        if (n == 0 || sequence[n] != sequence[n - 1] || positions[n] != positions[n - 1] + 1 || n - firsts[tasks - 1] == 8 * TILE)
+        if (n == 0 || sequence[n] != sequence[n - 1] || positions[n] != positions[n - 1] + 1 || n - firsts[tasks - 1] == 8 * TOGETHER)
             firsts[tasks++] = n;
     firsts[tasks] = N;
 #pragma omp parallel if (N * kv > 1)
@@ -417,7 +408,7 @@ EXPORT void NAME(cached_attention)(int64_t N, int64_t heads, int64_t kv, int64_t
             for (int64_t g = 0; g < kv; g++) {
                 int64_t n = firsts[t], rows = firsts[t + 1] - n, start = (n * heads + g * group) * D;
                 const int32_t *table = tables + sequence[n] * width;
-                if (rows >= TILE / 2 && PANELS(T)) {
+                if (rows >= TOGETHER / 2 && PANELS(T)) {
                     scratch = NAME(attend_many)(rows, heads * D, group, kv, g, D, q + start, keys, values, table, positions[n], out + start,
                                                 scratch, &held);
                     continue;
@@ -573,11 +564,11 @@ EXPORT void NAME(pick)(int64_t N, int64_t V, const T *logits, const float *tempe
 
 /* y [N, out] = x [N, in] W' + bias (if any); W packed in panels of 32 outputs, the last one filled up with zeros. */
 EXPORT void NAME(linear)(int64_t N, int64_t in, int64_t out, const T *x, const T *packed, const T *bias, T *y) {
-    int64_t panels = padded(out) / (2 * BLOCK), pairs = (panels + 1) / 2, chunks = (N + 8 * TILE - 1) / (8 * TILE);
+    int64_t panels = padded(out) / (2 * BLOCK), pairs = (panels + 1) / 2, chunks = (N + 8 * TOGETHER - 1) / (8 * TOGETHER);
 #pragma omp parallel for collapse(2) schedule(dynamic, 1) if (N * in * out > SPREAD)
     for (int64_t chunk = 0; chunk < chunks; chunk++)
         for (int64_t pair = 0; pair < pairs; pair++) {
-            int64_t first = chunk * 8 * TILE, rows = N - first < 8 * TILE ? N - first : 8 * TILE;
+            int64_t first = chunk * 8 * TOGETHER, rows = N - first < 8 * TOGETHER ? N - first : 8 * TOGETHER;
             for (int64_t p = 2 * pair; p < 2 * pair + 2 && p < panels; p++) {
                 const T *panel = packed + p * 2 * BLOCK * in, *from = x + first * in;
                 int64_t start = p * 2 * BLOCK, width = out - start < 2 * BLOCK ? out - start : 2 * BLOCK;

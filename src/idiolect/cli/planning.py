@@ -1,0 +1,90 @@
+"""Dry runs: the steps that a training verb would take in a workspace, with their tokens.
+
+Knows the methods' configs and what lies in the workspace. Asks no service.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from idiolect.cli.options import demonstrations_of, report
+from idiolect.corpus.demonstrations import load_demonstrations
+from idiolect.methods.estimate import Estimate, Lengths, Work, lengths_of, prompt_work, rlaif_work, rubric_work, sft_work, synthesis_work
+from idiolect.methods.prompting import PromptingConfig
+from idiolect.methods.reward_model import RewardModelConfig
+from idiolect.methods.rlaif import RlaifConfig
+from idiolect.methods.sft import SftConfig
+from idiolect.settings import Settings, model_named
+from idiolect.synthesis import SynthesisConfig
+from idiolect.tasks import load_task
+from idiolect.workspace import Workspace, read_text
+
+__all__ = ["planned_judge", "planned_rlaif", "planned_sft", "tell_plan"]
+
+_DESCRIBED = 1500
+"""Characters that a style prompt may come to have, before there is one."""
+
+
+def tell_plan(settings: Settings, estimate: Estimate, as_json: bool = False) -> None:
+    """Print an estimate at the workspace's prices."""
+    report(as_json, estimate.values(settings.prices), estimate.told(settings.prices))
+
+
+def planned_sft(place: Workspace, settings: Settings, config: SftConfig) -> Estimate:
+    """What is missing before the fine-tuning, and the fine-tuning."""
+    config, rows = settings.filled("sft", config), demonstrations_of(place)
+    lengths, works = _lengths(place), _prompting(place, settings)
+    written, made = _synthesis(place, settings, lengths) if config.data != "demonstrations" else ([], 0)
+    learnt = {"synthetic": made, "demonstrations": len(rows), "both": made + len(rows)}[config.data]
+    trained = sft_work(settings, lengths, steps=config.steps, batch_size=config.batch_size, max_length=config.max_length, rows=learnt)
+    return Estimate((*works, *written, *trained))
+
+
+def planned_judge(place: Workspace, settings: Settings, config: RewardModelConfig) -> Estimate:
+    """The drafts that own texts are held against, and the reward model's training."""
+    config = settings.filled("reward_model", config)
+    own = 0 if config.data == "preferences" else len(demonstrations_of(place)) * config.drafts
+    works = rubric_work(
+        settings, model_named(config.base_model or settings.policy), _lengths(place), steps=config.steps, batch_size=config.batch_size,
+        max_length=config.max_length, reasons=config.reasons, drafts=own, collection=config.data != "own",
+    )  # fmt: skip
+    return Estimate(tuple(works))
+
+
+def planned_rlaif(place: Workspace, settings: Settings, config: RlaifConfig) -> Estimate:
+    """Requests where there are none yet, and the training against the model that the reward model's settings name."""
+    judge = model_named(settings.filled("reward_model", RewardModelConfig()).base_model or settings.policy)
+    config, lengths = settings.filled("rlaif", config), _lengths(place)
+    written, made = _synthesis(place, settings, lengths)
+    dev = min(config.dev_requests, (made + len(demonstrations_of(place))) // 2)
+    # Without the style prompt the drafts' prompts are requests alone.
+    asked = lengths if config.training_prompt else replace(lengths, prompt=0.0)
+    works = rlaif_work(
+        settings, judge, asked, steps=config.steps, batch_size=config.batch_size, group_size=config.group_size, every=config.every,
+        dev_requests=dev,
+    )  # fmt: skip
+    return Estimate((*written, *works))
+
+
+def _lengths(place: Workspace) -> Lengths:
+    return lengths_of(demonstrations_of(place), read_text(place.prompt) if place.prompt.exists() else "." * _DESCRIBED)
+
+
+def _prompting(place: Workspace, settings: Settings) -> list[Work]:
+    """Requests for texts without one, and the style description, where there is none yet."""
+    if place.prompt.exists():
+        return []
+    rows, config = demonstrations_of(place), PromptingConfig()
+    missing = sum(not row.input for row in rows)
+    shape = {"emails_per_call": config.emails_per_call, "calls": config.calls}
+    return prompt_work(settings, _lengths(place), texts=len(rows), without_request=missing, **shape)
+
+
+def _synthesis(place: Workspace, settings: Settings, lengths: Lengths) -> tuple[list[Work], int]:
+    """The synthetic texts' work and number; those that are there already are no work."""
+    there = len(load_demonstrations(place.synthetic / "demonstrations.jsonl"))
+    if there:
+        return [], there
+    topics, config = len(load_task(settings.task, place).topics), settings.filled("synthesis", SynthesisConfig())
+    works = synthesis_work(settings, lengths, topics=topics, per_topic=config.per_topic, examples=PromptingConfig().examples)
+    return works, topics * config.per_topic

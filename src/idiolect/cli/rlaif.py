@@ -1,0 +1,139 @@
+"""``idiolect rlaif``: reinforcement learning from the person's judge, watched by what gives no rewards."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from idiolect.cli.local_engine import connected
+from idiolect.cli.options import (
+    Again,
+    AsJson,
+    DryRun,
+    Folder,
+    demonstrations_of,
+    open_workspace,
+    ready_demonstrations,
+    remind,
+    report,
+    with_config,
+)
+from idiolect.cli.planning import planned_rlaif, tell_plan
+from idiolect.cli.progress import Progress, bars, stage
+from idiolect.corpus import Demonstration
+from idiolect.corpus.demonstrations import load_demonstrations
+from idiolect.evaluation.style import Verifier
+from idiolect.judge import Judge, ModelJudge
+from idiolect.methods.baseline import baseline
+from idiolect.methods.looks import Style
+from idiolect.methods.reward_model import load_judge
+from idiolect.methods.rlaif import RlaifConfig
+from idiolect.methods.rlaif import rlaif as train
+from idiolect.methods.run import all_writers, writer_named
+from idiolect.methods.synthetic import synthetic_data
+from idiolect.methods.tracking import Tracking
+from idiolect.service import Connection, Writer, draft
+from idiolect.settings import Settings
+from idiolect.workspace import Workspace, read_json
+
+__all__ = ["Sources", "rlaif", "run_rlaif"]
+
+_STARTS = ("sft", "prompt", "baseline")
+
+
+@dataclass(frozen=True)
+class Sources:
+    """What the training starts from and is judged by."""
+
+    start: str | None = None
+    """The first policy's name; by default sft, else prompt, else baseline."""
+    judge: Path | None = None
+    """The ``judge.json`` that gives the rewards; by default the workspace's newest."""
+    second: Path | None = None
+    """Another one that is only watched."""
+
+
+@with_config(RlaifConfig, Tracking)
+def rlaif(
+    config: RlaifConfig,
+    tracking: Tracking,
+    start: Annotated[str | None, typer.Option(help="The writer to start from.", show_default="sft, else prompt, else baseline")] = None,
+    judge: Annotated[Path | None, typer.Option(help="The judge.json that gives the rewards.", show_default="the newest")] = None,
+    second: Annotated[Path | None, typer.Option(help="The judge.json of a judge that is watched and gives no rewards.")] = None,
+    workspace: Folder = Path(),
+    dry_run: DryRun = False,
+    again: Again = False,
+    as_json: AsJson = False,
+) -> None:
+    """Train the policy on a judge's verdicts over its own drafts, and go back to the best step."""
+    if dry_run:
+        place, settings = open_workspace(workspace)
+        tell_plan(settings, planned_rlaif(place, settings, config), as_json)
+        return
+    run_rlaif(*open_workspace(workspace), config, tracking, Sources(start, judge, second), again=again, as_json=as_json)
+
+
+def run_rlaif(
+    place: Workspace,
+    settings: Settings,
+    config: RlaifConfig,
+    tracking: Tracking,
+    sources: Sources,
+    *,
+    again: bool = False,
+    as_json: bool = False,
+) -> None:
+    """What the verb and the handout's script do in an open workspace."""
+    demonstrations_of(place)
+    judge = Judge.load(sources.judge) if sources.judge else load_judge(place)
+    second = Judge.load(sources.second) if sources.second else None
+    models = list(dict.fromkeys([settings.policy, settings.teacher, *(one.base_model for one in (judge, second) if one)]))
+    with bars() as progress, connected(settings, place, models) as connection:
+        first = _start(place, settings, sources.start)
+        writer = connection.run(_all(connection, place, settings, config, tracking, first, judge, second, again, progress))
+    (*_, done) = (path for path in sorted(place.runs.glob("rlaif-*/writer.json")) if Writer.load(path) == writer)
+    watched = read_json(done.with_name("watch.json"))
+    fell = f" Alarms were raised by {', '.join(watched['alarms'])}." if watched["alarms"] else ""
+    text = f"The best look was before step {watched['chosen_step']} of {watched['last_step']}.{fell}\nThe adapter is {writer.adapter}."
+    report(as_json, {"writer": writer.model_dump(mode="json"), "watch": watched}, text)
+    remind(tracking)
+
+
+async def _all(
+    connection: Connection, place: Workspace, settings: Settings, config: RlaifConfig, tracking: Tracking, first: Writer, judge: Judge,
+    second: Judge | None, again: bool, progress: Progress,
+) -> Writer:  # fmt: skip
+    rows, heldout = await ready_demonstrations(connection, place, settings, progress), load_demonstrations(place.heldout)
+    made, _ = await synthetic_data(connection, place, settings, rows, heldout, progress=progress)
+    return await train(
+        connection,
+        place,
+        settings,
+        first,
+        ModelJudge.of(connection, judge, name="rubric"),
+        [row.input for row in (*rows, *made)],
+        rows,
+        config,
+        second=ModelJudge.of(connection, second, name="second") if second else None,
+        style=await _verifier(connection, baseline(place, settings), rows, settings.seed),
+        again=again,
+        tracking=tracking,
+        on_progress=stage(progress, "Reinforcement learning"),
+    )
+
+
+async def _verifier(connection: Connection, plain: Writer, rows: Sequence[Demonstration], seed: int) -> Style:
+    """The authorship verifier of the person's texts against the base model's drafts for the same requests."""
+    known = [row for row in rows if row.input.strip() and row.output.strip()]
+    drafts = await draft(connection, plain, [row.input for row in known], seed=seed)
+    return Verifier.fit([row.output for row in known], [one.text for one in drafts]).scores
+
+
+def _start(place: Workspace, settings: Settings, name: str | None) -> Writer:
+    """The first policy: the writer of that name, or the furthest that there is."""
+    writers = {"baseline": baseline(place, settings), **all_writers(place)}
+    return writer_named(place, name) if name else next(writers[one] for one in _STARTS if one in writers)

@@ -1,0 +1,74 @@
+"""One draft for the person who asked for it: written with its context, and held against it.
+
+Knows the writer, the mail that is answered, and the person's past mail. Knows nothing of where the draft goes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from idiolect.corpus import Demonstration
+from idiolect.corpus.retrieval import Passage, PastMail
+from idiolect.evaluation.fidelity import Fidelity, FidelityChecker
+from idiolect.prompts import render
+from idiolect.service import Connection, Draft, Writer, draft
+from idiolect.service.replies import reply_request, without_marks
+
+__all__ = ["CheckedDraft", "checked_draft"]
+
+
+@dataclass(frozen=True)
+class CheckedDraft:
+    """A draft, what was found in it, and the past mail that has to do with its request."""
+
+    draft: Draft
+    found: Fidelity
+    passages: tuple[Passage, ...]
+
+    @property
+    def remarks(self) -> list[str]:
+        """What the person should look at before sending it, a line each."""
+        told = []
+        if self.found.lost:
+            told.append(f"it lacks {', '.join(fact.value for fact in self.found.lost)}")
+        if self.found.invented:
+            told.append(f"nobody told it {', '.join(self.found.invented)}")
+        if self.found.placeholders:
+            told.append(f"it leaves open {', '.join(self.found.placeholders)}")
+        if self.found.meta_comments:
+            told.append(f"it remarks on itself: {' '.join(self.found.meta_comments)}")
+        if not self.draft.finished:
+            told.append("it was cut at its longest")
+        elif self.found.truncated:
+            told.append("it ends in the middle of a sentence")
+        return told
+
+
+async def checked_draft(
+    connection: Connection,
+    writer: Writer,
+    request: str,
+    demonstrations: Sequence[Demonstration],
+    *,
+    seed: int,
+    quoted: str = "",
+    past: int = 0,
+    instructed: bool = True,
+) -> CheckedDraft:
+    """Write one draft. ``quoted`` is the mail that it answers, ``past`` how many of the person's past mails to look up.
+
+    Past mail goes to the model only where it is ``instructed``, that is, general enough to use it; in either case its facts count as
+    told. Raises ``ServiceError``.
+    """
+    passages = tuple(PastMail(demonstrations).search(f"{request}\n{quoted}", past)) if past else ()
+    asked = reply_request(request, quoted) if quoted else request
+    if passages and instructed:
+        fenced = [replace(passage, text=without_marks(passage.text)) for passage in passages]
+        asked = render("past", request=asked, passages=fenced)
+    (written,) = await draft(connection, writer, [asked], seed=seed)
+    context = [quoted, *(passage.text for passage in passages)]
+    found = FidelityChecker(demonstrations).check(
+        Demonstration(input=request, output=""), written.text, finished=written.finished, allowed=context
+    )
+    return CheckedDraft(written, found, passages)

@@ -1,0 +1,103 @@
+"""What is wrong with a draft by its form and by its request's facts: the part of the reward that no judge decides.
+
+Knows texts, requests and the person's own texts. Knows nothing of judges or of training.
+"""
+
+from __future__ import annotations
+
+import re
+import statistics
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from idiolect.corpus import Demonstration
+from idiolect.tasks import cut_short, ending, invented_facts, meta_comments, missing_facts, placeholders, request_facts, usual_facts
+
+__all__ = ["Checked", "DraftChecks"]
+
+_BEGINNING = 5
+
+
+@dataclass(frozen=True)
+class Checked:
+    """A draft and what was found in it."""
+
+    text: str
+    faults: tuple[str, ...]
+    """Of its form: ``unfinished``, ``empty``, ``placeholder``, ``remark``, ``echo``."""
+    facts: int
+    """Facts that the request states."""
+    lost: int
+    """How many of them the draft lacks."""
+    invented: int
+    """Facts that it claims and nobody stated."""
+    words: int
+    length_ratio: float
+    """Its words by the words that the person usually writes."""
+
+    @property
+    def well_formed(self) -> bool:
+        return not self.faults
+
+    @property
+    def faithful(self) -> bool:
+        """Whether it says what was asked and nothing that was not."""
+        return not self.lost and not self.invented
+
+    @property
+    def kept(self) -> float:
+        """Share of the request's facts that it keeps; 1 for a request without facts."""
+        return 1 - self.lost / self.facts if self.facts else 1.0
+
+    @property
+    def length_fit(self) -> float:
+        """1 at the person's usual length, falling to 0 with longer and with shorter drafts."""
+        return min(self.length_ratio, 1 / self.length_ratio) if self.length_ratio else 0.0
+
+
+class DraftChecks:
+    """Checks drafts in one person's name. What that person writes all the time is no fault."""
+
+    def __init__(self, demonstrations: Sequence[Demonstration], *, min_words: int = 3) -> None:
+        texts = [row.output for row in demonstrations if row.output.strip()]
+        self._own = "\n".join(texts)
+        self._usual = usual_facts(texts)
+        self._ending = Counter(map(ending, texts)).most_common(1)[0][0] if texts else "stopped"
+        self._words = statistics.median(len(text.split()) for text in texts) if texts else None
+        self._min_words = min_words
+
+    def check(self, request: str, text: str, *, finished: bool) -> Checked:
+        """``finished`` says whether the draft ended by itself, with the model's end mark."""
+        facts, words = request_facts(request), len(text.split())
+        slots = [slot for slot in placeholders(text) if slot not in request]
+        remarks = meta_comments(text, f"{request}\n{self._own}")
+        letter = text
+        for part in (*remarks, *slots):
+            letter = letter.replace(part, " ")
+        found = {
+            "unfinished": not finished or cut_short(letter, self._ending),
+            "empty": words < self._min_words,
+            "placeholder": bool(slots),
+            "remark": bool(remarks),
+            "echo": _repeats(request, text),
+        }
+        return Checked(
+            text=text,
+            faults=tuple(name for name, there in found.items() if there),
+            facts=len(facts),
+            lost=len(missing_facts(facts, letter)),
+            invented=len(invented_facts(request, letter, self._usual)),
+            words=words,
+            length_ratio=words / self._words if self._words else 1.0,
+        )
+
+
+def _repeats(request: str, text: str) -> bool:
+    """Whether a draft is its request over again: it begins as the request does, or the request stands in it from end to end.
+
+    A short letter may well use a request's words, so those inside say nothing.
+    """
+    asked, said = (" ".join(re.findall(r"\w+", part.lower())) for part in (request, text))
+    begins = " ".join(asked.split()[:_BEGINNING])
+    return bool(asked) and (said.startswith(begins) or f" {asked} " in f" {said} ")

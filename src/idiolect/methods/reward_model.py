@@ -1,0 +1,201 @@
+"""The reward model: a judge of pairs in the Prometheus form, trained on labelled pairs by the cookbook's supervised loop.
+
+Knows pairs, rubrics and the loop. Knows nothing of what is done with the judge.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Sequence
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from idiolect.corpus import Demonstration
+from idiolect.errors import InputError
+from idiolect.judge.examples import conversations, labelled_pairs, own_pairs
+from idiolect.judge.model import Judge
+from idiolect.judge.preferences import PREFERENCE_COLLECTION, preference_rows
+from idiolect.judge.rubric import Rubric
+from idiolect.methods.baseline import plain_writer
+from idiolect.methods.run import newest, open_run
+from idiolect.methods.tracking import Tracking
+from idiolect.methods.training import Fitting, fit, usual_learning_rate
+from idiolect.service.connect import Connection, renderer_name
+from idiolect.service.datums import prompt_tokens
+from idiolect.service.sampling import complete, derive_seed
+from idiolect.service.writer import Writer
+from idiolect.settings import Settings, model_named, renderer_of
+from idiolect.tasks import load_task
+from idiolect.workspace import Workspace
+
+__all__ = ["RESULT", "RewardModelConfig", "judge_model", "load_judge", "plain_drafts", "reward_model", "rubric_of"]
+
+RESULT = "judge.json"
+_METHOD = "judge"
+
+OnStage = Callable[[str, int, int], None]
+"""Called with what is being done, how much of it is done, of how much."""
+
+
+class RewardModelConfig(BaseModel):
+    """LoRA fine-tuning of a judge on pairs whose better half is known."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+    data: Literal["own", "preferences", "both"] = "own"
+    """What is learnt from: pairs of the person's own mail, the Preference Collection, or both."""
+    base_model: str | None = None
+    """The model that becomes the judge; by default the policy."""
+    renderer: str | None = None
+    """The cookbook renderer of that model."""
+    drafts: int = Field(default=3, ge=0)
+    """Drafts of the plain policy that each own text is held against."""
+    spoilt: int = Field(default=16, ge=0)
+    """Pairs of each own text with a habit broken or a fact lost or invented."""
+    labels: str | None = None
+    """A JSON Lines file of further pairs: request, better, worse."""
+    preferences: str = PREFERENCE_COLLECTION
+    """A hub data set, or a file, with the Preference Collection's schema."""
+    rows: int = Field(default=20_000, ge=1)
+    """Rows of it, after the held-out ones."""
+    reasons: float = Field(default=0.25, ge=0, le=1)
+    """Share of the own pairs that are taught with reasons before the verdict."""
+    steps: int = Field(default=80, ge=1)
+    """Optimizer steps."""
+    batch_size: int = Field(default=16, ge=2, multiple_of=2)
+    """Texts a step; a pair in both orders is two."""
+    learning_rate: float | None = Field(default=None, gt=0)
+    """Peak learning rate; by default as in fine-tuning."""
+    rank: int = Field(default=32, ge=1)
+    """Rank of the LoRA adapter."""
+    schedule: Literal["linear", "cosine", "constant"] = "linear"
+    """How the learning rate falls."""
+    max_length: int = Field(default=2048, ge=16)
+    """Tokens of a pair with its rubric; longer ones are cut."""
+    save_every: int = Field(default=20, ge=1)
+    """Steps between checkpoints; a killed run goes on from the last one."""
+
+
+async def reward_model(
+    connection: Connection,
+    workspace: Workspace,
+    settings: Settings,
+    demonstrations: Sequence[Demonstration],
+    config: RewardModelConfig | None = None,
+    *,
+    again: bool = False,
+    tracking: Tracking | None = None,
+    progress: OnStage | None = None,
+) -> Judge:
+    """Train the workspace's judge, and save it as ``judge.json`` in its run. A killed run goes on from its last checkpoint."""
+    config = settings.filled("reward_model", config or RewardModelConfig())
+    plain = judge_model(workspace, settings, config)
+    rows = await _rows(connection, workspace, settings, demonstrations, config, plain, progress)
+    run = open_run(workspace, _METHOD, {
+        **config.model_dump(mode="json"), "seed": settings.seed, "base_model": plain.base_model, "renderer": plain.renderer,
+        "rubric": plain.rubric.text, "rows_trained": len(rows),
+        "rows_sha256": hashlib.sha256(json.dumps(rows, ensure_ascii=False).encode()).hexdigest(),
+    }, again=again, result=RESULT)  # fmt: skip
+    if run.finished:
+        return Judge.load(run.folder / RESULT)
+    fitting = Fitting(
+        base_model=plain.base_model,
+        renderer=plain.renderer,
+        recipe="idiolect_judge",
+        steps=config.steps,
+        batch_size=config.batch_size,
+        learning_rate=config.learning_rate or usual_learning_rate(plain.base_model),
+        rank=config.rank,
+        schedule=config.schedule,
+        max_length=config.max_length,
+        save_every=config.save_every,
+        seed=settings.seed,
+        together=2,
+    )
+    told = (lambda done, total: progress("Training the judge", done, total)) if progress else None
+    judge = plain.model_copy(update={"adapter": await fit(connection, run, rows, fitting, tracking=tracking, on_progress=told)})
+    judge.save(run.folder / RESULT)
+    return judge
+
+
+async def _rows(
+    connection: Connection,
+    workspace: Workspace,
+    settings: Settings,
+    demonstrations: Sequence[Demonstration],
+    config: RewardModelConfig,
+    plain: Judge,
+    progress: OnStage | None,
+) -> list[list[str]]:
+    """(question, answer) rows, two and two the orders of one pair."""
+    rows: list[list[str]] = []
+    if config.data != "preferences":
+        own = [row for row in demonstrations if row.input.strip() and row.output.strip()]
+        drafts = await plain_drafts(connection, workspace, settings, [row.input for row in own], config.drafts, progress)
+        pairs = own_pairs(own, drafts, spoilt=config.spoilt, seed=settings.seed)
+        pairs += labelled_pairs(workspace.root / config.labels) if config.labels else []
+        rows += conversations(pairs, plain.rubric, reasons=config.reasons, seed=settings.seed)
+    if config.data != "own":
+        store = workspace.root / "judge" / f"preferences-{derive_seed(config.preferences):08x}.jsonl"
+        told = (lambda done, total: progress("Reading preferences", done, total)) if progress else None
+        rows += preference_rows(config.preferences, config.rows, store, on_progress=told)
+    if not rows:
+        raise InputError("there are no pairs to learn from", where=f"data = {config.data}", hint="Run `idiolect import` first")
+    kept = _short_enough(connection, plain, rows, config.max_length)
+    if not kept:
+        hint = "Raise max_length, or shorten rubric.md"
+        raise InputError(f"no pair fits into {config.max_length} tokens", where="max_length", hint=hint)
+    return kept
+
+
+def _short_enough(connection: Connection, plain: Judge, rows: list[list[str]], most: int) -> list[list[str]]:
+    """The rows of pairs that fit with both orders; cut at their end they would lose their verdict."""
+    renderer = connection.renderer(plain)
+    kept = []
+    for start in range(0, len(rows), 2):
+        orders = rows[start : start + 2]
+        sizes = [
+            prompt_tokens(renderer, [{"role": "user", "content": question}]) + len(renderer.tokenizer.encode(told)) + 2
+            for question, told in orders
+        ]
+        kept += orders if max(sizes) <= most else []
+    return kept
+
+
+async def plain_drafts(
+    connection: Connection, workspace: Workspace, settings: Settings, requests: Sequence[str], each: int, progress: OnStage | None = None
+) -> dict[str, list[str]]:
+    """``each`` drafts a request of the policy without any word about the person, hotter than it writes so that they differ."""
+    if not each:
+        return {}
+    writer: Writer = plain_writer(workspace, settings, name="baseline", temperature=0.8)
+    told = (lambda done, total: progress("Drafts to judge against", done, total)) if progress else None
+    drafts_P_G = await complete(
+        connection, writer, [writer.messages(request) for request in requests], max_tokens=writer.max_tokens,
+        temperature=writer.temperature, seed=derive_seed(settings.seed, "judge's drafts"), num_samples=each, on_progress=told,
+    )  # fmt: skip
+    return {request: [draft.text for draft in drafts] for request, drafts in zip(requests, drafts_P_G, strict=True)}
+
+
+def judge_model(workspace: Workspace, settings: Settings, config: RewardModelConfig | None = None) -> Judge:
+    """The judge before any training: a model, by default the policy, and the workspace's rubric."""
+    config = settings.filled("reward_model", config or RewardModelConfig())
+    model = model_named(config.base_model) if config.base_model else settings.policy
+    named = config.renderer or (settings.renderer if model == settings.policy else renderer_of(model))
+    return Judge(base_model=model, renderer=renderer_name(model, named), rubric=rubric_of(workspace, settings))
+
+
+def rubric_of(workspace: Workspace, settings: Settings) -> Rubric:
+    """The workspace's ``rubric.md``, or the task's own where there is none."""
+    if workspace.rubric.is_file():
+        return Rubric.load(workspace.rubric)
+    return Rubric.parse(load_task(settings.task, workspace).rubric, f"the task {settings.task}, field rubric")
+
+
+def load_judge(workspace: Workspace) -> Judge:
+    """The workspace's newest trained judge. Raises ``InputError`` where there is none."""
+    path = newest(workspace, _METHOD, RESULT)
+    if path is None:
+        raise InputError("there is no judge yet", where=str(workspace.runs), hint="Run `idiolect judge train` first")
+    return Judge.load(path)

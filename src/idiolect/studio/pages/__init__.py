@@ -1,0 +1,1 @@
+"""The studio's pages: one file each, with a function ``routes`` that gives its addresses."""

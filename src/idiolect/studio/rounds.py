@@ -1,0 +1,144 @@
+"""Rounds of drafts: one request, and what some writers wrote for it. Each is a file in the workspace's ``studio/``.
+
+Knows files. Knows nothing of how drafts are made or shown.
+"""
+
+from __future__ import annotations
+
+import random
+import re
+import secrets
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from idiolect.errors import InputError
+from idiolect.service.writer import Writer
+from idiolect.workspace import Workspace, read_json, write_json
+
+__all__ = ["Round", "RoundDraft", "Rounds", "folder_of"]
+
+_NAME = re.compile(r"\d{8}-\d{6}-[0-9a-f]{8}")
+Kind = Literal["write", "compare", "sample"]
+
+
+class RoundDraft(BaseModel):
+    """A writer's draft in a round, empty until it is written."""
+
+    model_config = ConfigDict(extra="forbid")
+    writer: Writer
+    text: str = ""
+    done: bool = False
+    finished: bool = False
+    """Whether it ended by itself; else it was cut at its longest."""
+    tokens: int = 0
+    seconds: float = 0.0
+    error: str | None = None
+    attempt: int = 0
+    """How often it was written anew; each attempt has a seed of its own."""
+    edited: str | None = None
+    """What the person made of it."""
+
+    def again(self) -> None:
+        """Forget what is written; the next attempt gives another draft."""
+        self.text, self.done, self.finished, self.error, self.edited = "", False, False, None, None
+        self.tokens, self.seconds, self.attempt = 0, 0.0, self.attempt + 1
+
+
+class Round(BaseModel):
+    """One request, and what some writers wrote for it."""
+
+    model_config = ConfigDict(extra="forbid")
+    name: str
+    kind: Kind
+    request: str
+    """What the person asked for."""
+    quoted: str = ""
+    """The mail that is answered, if any."""
+    asked: str
+    """What the writers are given: the request, with the quoted mail where there is one."""
+    drafts: list[RoundDraft]
+    """In the order in which they are shown: of a comparison, the side is chance."""
+    run: str = ""
+    """Of a sample: the training whose checkpoint wrote it."""
+    vote: Literal["a", "b", "tie"] | None = None
+    """Of a comparison: the side that the person liked better."""
+    time: datetime = Field(default_factory=lambda: datetime.now(UTC).replace(microsecond=0))
+
+    @property
+    def done(self) -> bool:
+        return all(draft.done for draft in self.drafts)
+
+
+def folder_of(workspace: Workspace) -> Path:
+    return workspace.root / "studio"
+
+
+class Rounds:
+    """The rounds of one workspace. Those under way are held in memory, so that a page and a job see the same one."""
+
+    def __init__(self, workspace: Workspace) -> None:
+        self.folder = folder_of(workspace)
+        self._open: dict[str, Round] = {}
+
+    def new(self, kind: Kind, request: str, writers: list[Writer], *, asked: str | None = None, quoted: str = "", run: str = "") -> Round:
+        """Raises ``InputError`` for an empty request or no writers."""
+        if not request.strip():
+            raise InputError("the request is empty", hint="Say in a few words what the text is to say")
+        if not writers:
+            raise InputError("no writer is chosen", hint="Choose at least one")
+        if kind == "compare":
+            random.SystemRandom().shuffle(writers)
+        name = f"{datetime.now(UTC):%Y%m%d-%H%M%S}-{secrets.token_hex(4)}"
+        made = Round(
+            name=name,
+            kind=kind,
+            request=request.strip(),
+            quoted=quoted,
+            asked=asked or request.strip(),
+            drafts=[RoundDraft(writer=writer) for writer in writers],
+            run=run,
+        )
+        self._open[name] = made
+        self.save(made)
+        return made
+
+    def save(self, found: Round) -> None:
+        write_json(self.folder / f"{found.name}.json", found.model_dump(mode="json"))
+
+    def get(self, name: str, kind: Kind | None = None) -> Round:
+        """Raises ``InputError`` where there is none of that name and kind."""
+        path = self.folder / f"{name}.json"
+        if name not in self._open:
+            if not _NAME.fullmatch(name) or not path.is_file():
+                raise InputError("there is no such page", hint="Begin anew from the menu above")
+            self._open[name] = _read(path)
+        found = self._open[name]
+        if kind is not None and found.kind != kind:
+            raise InputError("there is no such page", hint="Begin anew from the menu above")
+        return found
+
+    def newest(self, kind: Kind, count: int, *, run: str = "") -> list[Round]:
+        """Damaged files are passed over."""
+        found: list[Round] = []
+        for path in sorted(self.folder.glob("*.json"), reverse=True):
+            try:
+                one = self.get(path.stem)
+            except InputError:
+                continue
+            if one.kind == kind and one.run == run:
+                found.append(one)
+            if len(found) == count:
+                break
+        return found
+
+
+def _read(path: Path) -> Round:
+    try:
+        return Round.model_validate(read_json(path))
+    except ValidationError as error:
+        first = error.errors()[0]
+        field = ".".join(str(part) for part in first["loc"])
+        raise InputError(f"is not a round of drafts: {first['msg']}", where=f"{path}, field {field}", hint="Delete the file") from error

@@ -1,0 +1,113 @@
+"""Labelled pairs: the better text is the person's, the worse one differs in what is said, and both letters are right equally often."""
+
+from __future__ import annotations
+
+import random
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from idiolect.corpus import Demonstration
+from idiolect.errors import InputError
+from idiolect.judge import Rubric, parse_verdict
+from idiolect.judge.examples import conversations, draft_pairs, labelled_pairs, own_pairs, padded_pairs, simulated_pairs, spoilt_pairs
+from idiolect.judge.perturb import FACTS, perturb
+from idiolect.judge.seen import FEATURES, common, differing, parted
+from idiolect.tasks import load_task
+from idiolect.world import Author, demonstrations, facts_invented, facts_kept, sample_author, traits_found
+
+RUBRIC = Rubric.parse(load_task("email").rubric)
+AUTHORS = [sample_author("development", number) for number in range(8)]
+
+
+def rows_of(author: Author) -> list[Demonstration]:
+    return demonstrations(author, "development", 10, seed=1)
+
+
+@pytest.fixture(scope="module")
+def spoilt() -> list[tuple[Author, Demonstration, str, str]]:
+    found = []
+    for author in AUTHORS:
+        rows = rows_of(author)
+        for number, row in enumerate(rows * 4):
+            others = [one.input for one in rows if one is not row]
+            made = perturb(row.output, row.input, random.Random(number), others=others, habits=common([one.output for one in rows]))
+            assert made
+            found.append((author, row, made.text, made.feature))
+    return found
+
+
+def test_a_spoilt_text_shows_less_of_the_person(spoilt: list[tuple[Author, Demonstration, str, str]]) -> None:
+    """Fewer of the true traits where a habit was broken, and facts lost or invented where facts are named, never both kinds."""
+    for author, row, text, feature in spoilt:
+        before, after = (sum(traits_found(author, one).values()) for one in (row.output, text))
+        kept = all(facts_kept(row.facts, text))
+        invented = facts_invented(row.input, text, author.own_words)
+        if feature == FACTS:
+            assert not kept or invented
+        else:
+            assert after <= before
+            assert text != row.output
+    habits = [(author, row, text) for author, row, text, feature in spoilt if feature != FACTS]
+    fewer = [sum(traits_found(a, t).values()) < sum(traits_found(a, r.output).values()) for a, r, t in habits]
+    assert sum(fewer) > 0.5 * len(fewer)
+    assert {feature for *_, feature in spoilt} == {*FEATURES, FACTS}
+
+
+def test_greeting_and_ending_are_found() -> None:
+    for author in AUTHORS:
+        for row in rows_of(author):
+            parts = parted(row.output)
+            assert parts.greeting
+            assert author.traits["sign_off"].lower()[:4] in parts.ending.lower()
+            assert parts.joined() == row.output
+
+
+def test_what_two_texts_differ_in() -> None:
+    text = "Hi Ann,\n\nI'm glad. See you.\n\nBest,\nTom"
+    assert differing(text, text) == []
+    assert differing(text, text.replace("Hi Ann", "Dear Ann")) == ["greeting"]
+    assert differing(text, text.replace("Best,\nTom", "Regards,")) == ["sign-off"]
+    assert differing(text, text.replace("glad.", "glad!")) == ["punctuation"]
+    assert differing(text, text.replace("I'm", "I am")) == ["wording"]
+    assert differing(text, text.replace("glad. See", "glad.\n\nSee")) == ["layout"]
+
+
+def test_pairs_are_made_the_same_again() -> None:
+    rows = rows_of(AUTHORS[0])
+    drafts = {row.input: ["Hello,\n\nA draft.\n\nRegards,", row.output] for row in rows}
+    pairs = own_pairs(rows, drafts, spoilt=6, seed=3)
+    assert pairs == own_pairs(rows, drafts, spoilt=6, seed=3)
+    assert pairs != own_pairs(rows, drafts, spoilt=6, seed=4)
+    # The person's own words as a draft are no pair.
+    assert len(draft_pairs(rows, drafts)) == len(rows)
+    assert Counter(one.source for one in pairs).keys() == {"draft", "spoilt", "spoilt twice"}
+    assert all(one.better == row.output for row in rows for one in spoilt_pairs([row], 2, 0))
+    assert all(one.better != one.worse for one in [*pairs, *simulated_pairs(AUTHORS[:2], 3, 0)])
+    assert all(len(one.first) > len(one.second) for one in padded_pairs(rows, 0))
+
+
+def test_both_letters_are_right_equally_often() -> None:
+    rows = rows_of(AUTHORS[1])
+    pairs = spoilt_pairs(rows, 6, 0)
+    told = conversations(pairs, RUBRIC, reasons=0.5, seed=0)
+    letters = [parse_verdict(said) for _, said in told]
+    assert letters == ["A", "B"] * len(pairs)
+    for one, (question, said), (swapped, _) in zip(pairs, told[::2], told[1::2], strict=True):
+        assert question.index(one.better) < question.index(f"Response B:\n{one.worse}")
+        assert swapped.index(f"Response A:\n{one.worse}") < swapped.index(f"Response B:\n{one.better}")
+        assert ("Feedback" in question) == said.startswith("Feedback:")
+        if said.startswith("Feedback:"):
+            assert all(feature in said for feature in one.features)
+    reasoned = sum(said.startswith("Feedback:") for _, said in told) / len(told)
+    assert 0.3 < reasoned < 0.7
+
+
+def test_labelled_pairs_of_a_file(tmp_path: Path) -> None:
+    path = tmp_path / "pairs.jsonl"
+    path.write_text('{"request": "r", "better": "b", "worse": "w"}\n{"request": "r", "better": "b"}\n')
+    with pytest.raises(InputError, match=r"pairs\.jsonl, row 2, field worse"):
+        labelled_pairs(path)
+    path.write_text('{"request": "r", "better": "b", "worse": "w"}\n')
+    assert [one.source for one in labelled_pairs(path)] == ["person"]

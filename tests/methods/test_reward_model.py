@@ -1,0 +1,135 @@
+"""The reward model on the real engine: a judge of one person's mail, its verdicts, and what the command line says of it."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterator
+from pathlib import Path
+from statistics import mean
+
+import pytest
+import tinker
+
+from idiolect.corpus.demonstrations import load_demonstrations
+from idiolect.errors import InputError
+from idiolect.judge import Judge, ModelJudge, Pair, Verdict, both_orders, judge_messages, judge_pairs
+from idiolect.judge.examples import draft_pairs
+from idiolect.methods.reward_model import RewardModelConfig, judge_model, load_judge, reward_model
+from idiolect.methods.run import all_writers
+from idiolect.pocket.demo import prepare
+from idiolect.service import Connection
+from idiolect.settings import Settings, pocket_model
+from idiolect.workspace import Workspace
+from idiolect.world import HOUSE_AUTHOR, Author, realise, sample_situation
+from running_engine import start_engine
+
+
+@pytest.fixture(scope="module")
+def connection(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Connection]:
+    with start_engine(pocket_model(), state=tmp_path_factory.mktemp("state")) as engine, Connection(engine.url, engine.token) as opened:
+        yield opened
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory: pytest.TempPathFactory) -> tuple[Workspace, Settings]:
+    workspace = Workspace(tmp_path_factory.mktemp("workspace") / "one")
+    return workspace, prepare(workspace, 5, "development")
+
+
+@pytest.fixture(scope="module")
+def toy(connection: Connection, place: tuple[Workspace, Settings], tmp_path_factory: pytest.TempPathFactory) -> Judge:
+    """A judge that is taught by a labelled file alone that the person's e-mails are better than the house style's."""
+    workspace, settings = place
+    author = Author.load(workspace.truth)
+    pairs = []
+    for number in range(64):
+        situation = sample_situation("development", f"toy {number}")
+        better, worse = realise(situation, author), realise(situation, HOUSE_AUTHOR)
+        pairs.append({"request": situation.request, "better": better, "worse": worse, "features": ["greeting"]})
+    (workspace.root / "toy.jsonl").write_text("".join(json.dumps(pair) + "\n" for pair in pairs))
+    config = RewardModelConfig(drafts=0, spoilt=0, labels="toy.jsonl", steps=16, reasons=0.1)
+    return connection.run(reward_model(connection, workspace, settings, load_demonstrations(workspace.demonstrations), config))
+
+
+def held_out(place: tuple[Workspace, Settings]) -> list[Pair]:
+    author = Author.load(place[0].truth)
+    situations = [sample_situation("development", f"held out {number}") for number in range(16)]
+    return [Pair(one.request, realise(one, author), realise(one, HOUSE_AUTHOR)) for one in situations]
+
+
+def test_a_trained_judge_is_right_where_its_base_is_not(connection: Connection, place: tuple[Workspace, Settings], toy: Judge) -> None:
+    pairs = held_out(place)
+    trained = judge_pairs(ModelJudge.of(connection, toy), pairs)
+    base = judge_pairs(ModelJudge.of(connection, judge_model(*place)), pairs)
+    assert mean(one.win > 0.5 for one in trained if one) >= 0.9
+    assert mean(one.win for one in base if one) < 0.7
+    # The sign: swapping every pair turns every verdict.
+    swapped = judge_pairs(ModelJudge.of(connection, toy), [pair.swapped for pair in pairs])
+    assert [one.win for one in swapped if one] == pytest.approx([1 - one.win for one in trained if one], abs=1e-4)
+
+
+def test_probabilities_are_the_letters_logprobs(connection: Connection, place: tuple[Workspace, Settings], toy: Judge) -> None:
+    """Against scoring each whole answer by the service's plain logprobs."""
+    pair = held_out(place)[0]
+    judge = ModelJudge.of(connection, toy)
+
+    async def scored() -> tuple[list[float | None], list[float]]:
+        renderer, sampler = connection.renderer(judge), await connection.sampler(judge)
+        prompt = renderer.build_generation_prompt(judge_messages(toy.rubric, pair)).to_ints()
+        found = []
+        for letter in "AB":
+            tokens = [*prompt, *renderer.tokenizer.encode(f"[RESULT] {letter}", add_special_tokens=False)]
+            logprobs = await sampler.compute_logprobs(tinker.ModelInput.from_ints(tokens))
+            found.append(logprobs[-1])
+        return await judge.probabilities([pair]), found
+
+    (told,), (a, b) = connection.run(scored())
+    assert told == pytest.approx(math.exp(a) / (math.exp(a) + math.exp(b)), abs=1e-4)
+
+
+def test_both_faces_say_the_same(connection: Connection, place: tuple[Workspace, Settings], toy: Judge) -> None:
+    pairs, judge = held_out(place)[:4], ModelJudge.of(connection, toy)
+    found = connection.run(both_orders(judge, pairs))
+    assert all(isinstance(one, Verdict) for one in found)
+    for one, other in zip(found, judge_pairs(judge, pairs), strict=True):
+        assert one
+        assert other
+        assert one.win == pytest.approx(other.win, abs=1e-4)
+
+
+def test_sampled_verdicts_are_parsed_or_counted(connection: Connection, place: tuple[Workspace, Settings], toy: Judge) -> None:
+    pairs = held_out(place)[:4]
+    untrained = ModelJudge.of(connection, judge_model(*place), votes=2)
+    assert untrained.prefers_first(pairs) == [None] * 4
+    assert untrained.unparsed == 8
+    trained = ModelJudge.of(connection, toy, votes=2)
+    told = trained.prefers_first(pairs)
+    assert trained.unparsed + 2 * sum(one is not None for one in told) >= 8
+    assert all(one in (0.0, 0.5, 1.0) for one in told if one is not None)
+
+
+def test_a_pair_that_the_context_does_not_hold_has_no_verdict(connection: Connection, toy: Judge) -> None:
+    long = Pair("Say hello", "Hello there. " * 900, "Hello")
+    assert ModelJudge.of(connection, toy).prefers_first([long, Pair("Say hello", "Hi", "Hello")])[0] is None
+
+
+def test_what_is_done_is_not_done_again(connection: Connection, place: tuple[Workspace, Settings], toy: Judge) -> None:
+    workspace, settings = place
+    config = RewardModelConfig(drafts=0, spoilt=0, labels="toy.jsonl", steps=16, reasons=0.1)
+    again = connection.run(reward_model(connection, workspace, settings, load_demonstrations(workspace.demonstrations), config))
+    assert again == toy == load_judge(workspace)
+    # A judge is no writer.
+    assert all_writers(workspace) == {}
+
+
+def test_nothing_to_learn_from_is_said(connection: Connection, place: tuple[Workspace, Settings], tmp_path: Path) -> None:
+    workspace, settings = place
+    with pytest.raises(InputError, match="no pairs to learn from"):
+        connection.run(reward_model(connection, workspace, settings, [], RewardModelConfig()))
+    rows = load_demonstrations(workspace.demonstrations)
+    with pytest.raises(InputError, match="no pair fits into 64 tokens"):
+        connection.run(reward_model(connection, workspace, settings, rows, RewardModelConfig(drafts=0, max_length=64)))
+    with pytest.raises(InputError, match="there is no judge yet"):
+        load_judge(Workspace(tmp_path))
+    assert draft_pairs(rows, {}) == []

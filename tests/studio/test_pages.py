@@ -1,0 +1,154 @@
+"""The pages without a browser: what they say when there is nothing, what goes wrong, and what set-up writes."""
+
+from __future__ import annotations
+
+import json
+import mailbox
+from pathlib import Path
+
+import pytest
+
+from idiolect.corpus.demonstrations import load_demonstrations
+from idiolect.corpus.preferences import load_preferences
+from idiolect.methods.run import open_run
+from idiolect.workspace import Workspace, append_json_line
+from studio_visitor import Visitor, finished_round
+
+LETTERS = [
+    "Hi Dana,\n\nthe review moves to Friday at three, so the room on the second floor is yours until noon.\n\nCheers,\nMara",
+    "Hi Tom,\n\nthanks for the figures, they are just what I needed for the talk tomorrow morning.\n\nCheers,\nMara",
+]
+
+
+@pytest.fixture
+def sent(tmp_path: Path) -> Path:
+    """Two letters, the second with a quotation and a signature, and one of somebody else."""
+    box = mailbox.mbox(tmp_path / "sent.mbox")
+    quoted = "\n\nOn Mon, 1 Jan 2024 Tom wrote:\n> where are\n> the figures?\n\n-- \nMara Keller\nSecret Street 5"
+    for number, (body, sender) in enumerate(
+        [(LETTERS[0], "mara"), (LETTERS[1] + quoted, "mara"), ("I am Tom, and this is mine to say.", "tom")]
+    ):
+        box.add(
+            f"From: {sender}@example.org\nTo: dana@example.com\nSubject: {number}\nMessage-ID: <{number}@x>\n"
+            f"Date: Mon, 0{number + 1} Jan 2024 10:00:00 +0000\n\n{body}\n"
+        )
+    box.close()
+    return tmp_path / "sent.mbox"
+
+
+def test_an_empty_workspace_says_what_to_do(visitor: Visitor, place: Workspace) -> None:
+    for folder in place.runs.iterdir():
+        (folder / "writer.json").unlink()
+    place.demonstrations.unlink()
+    for path, told in [("write", "idiolect sft"), ("compare", "idiolect sft"), ("watch", "idiolect sft"), ("report", "idiolect compare")]:
+        assert told in visitor.get(f"/{path}")
+    assert "None yet. Choose your sent mail" in visitor.get("/setup")
+
+
+def test_what_is_missing_in_a_form_is_said_and_what_was_typed_stays(visitor: Visitor) -> None:
+    for path, fields, told in [
+        ("/write", {"request": " ", "writer": "prompt"}, "the request is empty"),
+        ("/write", {"request": "Ask Ann for it"}, "no writer is chosen"),
+        ("/compare", {"request": "Ask Ann for it", "writer": "prompt"}, "a comparison needs two writers"),
+    ]:
+        answer = visitor.post(path, **fields)
+        assert answer.status_code == 400
+        assert told in answer.text
+        assert fields["request"].strip() in answer.text
+
+
+def test_a_service_that_is_not_there_is_told_on_the_draft(visitor: Visitor) -> None:
+    answer = visitor.post("/write", request="Ask Ann", writer="prompt")
+    name = answer.headers["location"].rsplit("/", 1)[1]
+    events = visitor.get(f"/drafts/{name}/events")
+    assert "the Tinker service: cannot be reached. Check the network" in events
+    assert events.endswith("event: end\ndata: {}\n\n")
+
+
+def test_unknown_pages_and_numbers_are_told(visitor: Visitor, place: Workspace) -> None:
+    found = finished_round(place, "write", "text")
+    for path in ("/write/20260101-120000-deadbeef", "/write/%2e%2e%2fsecret", f"/compare/{found.name}", "/watch/nothing", "/report/x.html"):
+        answer = visitor.client.get(path)
+        assert answer.status_code in (400, 404)
+        assert 'role="alert"' in answer.text
+    assert visitor.post(f"/write/{found.name}/7/edit", text="x").status_code == 400
+    assert visitor.post(f"/write/{found.name}/-1/again").status_code == 400
+
+
+def test_an_edit_becomes_a_preference(visitor: Visitor, place: Workspace) -> None:
+    found = finished_round(place, "write", "Dear Ann, the keys.")
+    answer = visitor.post(f"/write/{found.name}/0/edit", text="Hi Ann, the keys?")
+    assert "1 preference to learn from" in visitor.get(answer.headers["location"].split("#")[0])
+    assert [pair.preferred for pair in load_preferences(place.preferences)] == ["Hi Ann, the keys?"]
+    assert visitor.post(f"/write/{found.name}/0/edit", text="Hi Ann, the keys?").status_code == 400
+
+
+def test_a_draft_opens_in_the_mail_program_with_its_subject(visitor: Visitor, place: Workspace) -> None:
+    found = finished_round(place, "write", "Subject: Keys & more\n\nHi Ann,\nwhere?")
+    assert "mailto:?subject=Keys%20%26%20more&amp;body=Hi%20Ann%2C%0D%0Awhere%3F" in visitor.get(f"/write/{found.name}")
+
+
+def test_an_import_is_looked_at_before_it_is_kept(visitor: Visitor, place: Workspace, sent: Path) -> None:
+    before = place.demonstrations.read_bytes()
+    page = visitor.post("/setup/import", path=str(sent), me="mara@example.org").text
+    assert "3 read from" in page
+    assert "1 dropped: sent by somebody else" in page
+    kept, cut = page.split("<del>")[0], page.split("<del>")[1].split("</del>")[0]
+    assert "thanks for the figures" in kept
+    assert "where are" in cut
+    assert "Secret Street" in page
+    assert place.demonstrations.read_bytes() == before
+    assert visitor.post("/setup/keep").status_code == 303
+    texts = [row.output for path in (place.demonstrations, place.heldout) for row in load_demonstrations(path)]
+    assert sorted(texts) == sorted(LETTERS)
+    gone = visitor.post("/setup/keep")
+    assert gone.status_code == 400
+    assert "no import to keep" in gone.text
+
+
+def test_a_file_is_taken_by_its_ending_and_not_kept(visitor: Visitor, place: Workspace) -> None:
+    rows = json.dumps([{"input": "Ask Ann", "output": "Hi Ann, where are you just now?"}]).encode()
+    page = visitor.post("/setup/import", files={"file": ("../../data.JSON", rows)}, me="").text
+    assert "1 read from" in page
+    assert [path for path in (place.root / "studio").iterdir() if path.is_dir()] == []
+    wrong = visitor.post("/setup/import", files={"file": ("data.exe", b"MZ")}, me="")
+    assert wrong.status_code == 400
+    assert 'role="alert"' in wrong.text
+
+
+def test_an_editor_does_not_write_over_a_change_made_meanwhile(visitor: Visitor, place: Workspace) -> None:
+    place.prompt.write_text("old\n")
+    version = visitor.get("/setup").split('action="/setup/prompt"')[1].split('name="version" value="')[1].split('"')[0]
+    place.prompt.write_text("theirs\n")
+    conflict = visitor.post("/setup/prompt", version=version, text="mine")
+    assert conflict.status_code == 409
+    assert "changed meanwhile" in conflict.text
+    assert "mine" in conflict.text
+    assert "theirs" in conflict.text
+    assert place.prompt.read_text() == "theirs\n"
+    newer = conflict.text.split('action="/setup/prompt"')[1].split('name="version" value="')[1].split('"')[0]
+    assert visitor.post("/setup/prompt", version=newer, text="mine\r\ntoo").status_code == 303
+    assert place.prompt.read_text() == "mine\ntoo\n"
+
+
+def test_the_rubric_begins_with_the_tasks_own(visitor: Visitor, place: Workspace) -> None:
+    assert "An e-mail in the person" in visitor.get("/setup")
+    assert visitor.post("/setup/rubric", version="", text="1. Short.").status_code == 303
+    assert place.rubric.read_text() == "1. Short.\n"
+    assert visitor.post("/setup/else", version="", text="x").status_code == 400
+
+
+def test_curves_of_a_training_are_drawn_while_it_runs(visitor: Visitor, place: Workspace) -> None:
+    run = open_run(place, "sft", {"steps": 10})
+    for step, loss in enumerate([3.0, 2.0, 1.5]):
+        append_json_line(run.folder / "training" / "metrics.jsonl", {"step": step, "train_mean_nll": loss, "progress": step / 10})
+    page = visitor.get(f"/watch/{run.folder.name}")
+    assert "step 3 of 10" in page
+    assert "training loss (nats a token)" in page
+    assert 'points="0.0,5.0 320.0,118.3 640.0,175.0"' in page
+    assert 'data-live="/watch/' in page
+    # This very process holds the run, and does not end itself.
+    assert "not running" in visitor.post(f"/watch/{run.folder.name}/stop").text
+    assert "no checkpoint yet" in visitor.post(f"/watch/{run.folder.name}/sample").text
+    run.finish(open_run(place, "prompt", {}).writer())
+    assert ">finished<" in visitor.get("/watch")
