@@ -6,6 +6,7 @@ import pytest
 
 from idiolect.cli.init import init
 from idiolect.errors import InputError
+from idiolect.judge import Rubric
 from idiolect.settings import Settings
 from idiolect.tasks import load_task, packaged_tasks
 from idiolect.workspace import Workspace
@@ -58,7 +59,10 @@ def test_every_packaged_task_is_short_and_has_a_rubric_of_the_common_form(name: 
     task = load_task(name)
     assert task.name == name
     assert task.one != "text"
-    assert all(part in task.rubric for part in ("# Rubric", "## Criteria", "\n### ", "\n- good: ", "\n- bad: ", "## Hard failures"))
+    rubric = Rubric.parse(task.rubric)
+    assert len(rubric.criteria) >= 3
+    assert len(rubric.failures) >= 3
+    assert all(one.good and one.bad for one in rubric.criteria)
     assert len((SOURCE / f"{name}.toml").read_text(encoding="utf-8").splitlines()) <= 80
 
 
