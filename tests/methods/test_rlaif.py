@@ -27,7 +27,7 @@ from idiolect.world import demonstrations, sample_author
 from rlaif_run import OWN, REQUESTS, Shorter
 from running_engine import RunningEngine, start_engine
 
-STEPS = 12
+STEPS = 8
 
 
 @pytest.fixture(scope="module")
@@ -48,42 +48,28 @@ def finish(process: subprocess.Popen[str]) -> None:
     assert process.returncode == 0, error
 
 
-class Greets:
-    """Prefers the draft with more of the words."""
-
-    name = "greets"
-
-    def __init__(self, *words: str) -> None:
-        self.words = words
-
-    async def probabilities(self, pairs: Sequence[Pair]) -> list[float | None]:
-        counts = [[sum(word in text for word in self.words) for text in (pair.first, pair.second)] for pair in pairs]
-        return [0.5 if a == b else float(a > b) for a, b in counts]
-
-
 @pytest.mark.timeout(300)
 def test_a_few_steps_raise_the_win_rate(tmp_path: Path, engine: RunningEngine) -> None:
-    """The judge loves one author's greeting, which the base model writes now and then."""
+    """The judge wants short drafts; the gate and the form keep them whole."""
     author = sample_author("development", 0)
-    rows = demonstrations(author, "development", 60, seed=3)
+    rows = demonstrations(author, "development", 40, seed=3)
     place, settings = Workspace(tmp_path / "me"), Settings()
-    config = RlaifConfig(steps=6, batch_size=6, every=3, dev_requests=12, learning_rate=4e-3)
+    config = RlaifConfig(steps=3, batch_size=4, every=3, dev_requests=8, learning_rate=4e-3)
     first = plain_writer(place, settings, name="baseline", temperature=0.3)
     with Connection(engine.url, engine.token) as connection:
-        work = rlaif(connection, place, settings, first, Greets("Hi", "!"), [row.input for row in rows], rows[:10], config)
+        work = rlaif(connection, place, settings, first, Shorter(), [row.input for row in rows], rows[:10], config)
         writer = connection.run(work)
     looks = list(read_json_lines(next(place.runs.glob("rlaif-*/looks.jsonl"))))
     won = [look["figures"]["win_rate_vs_base"] for look in looks]
-    assert [look["step"] for look in looks] == [0, 3, 6]
+    assert [look["step"] for look in looks] == [0, 3]
     assert won[0]["mean"] == pytest.approx(0.5), "the first policy against itself"
-    assert won[-1]["mean"] > 0.5 + 2 * won[-1]["stderr"]
-    assert won[-1]["mean"] > 0.65
+    assert won[-1]["mean"] > 0.6
     assert looks[0]["figures"]["kl"]["mean"] == pytest.approx(0, abs=1e-4)
     assert looks[-1]["figures"]["kl"]["mean"] > 0.01
     assert writer.name == "rlaif"
     metrics = list(read_json_lines(next(place.runs.glob("rlaif-*/metrics.jsonl"))))
-    assert [row["step"] for row in metrics] == list(range(6))
-    assert {"win_rate_vs_base", "stderr_vs_base"} <= set(metrics[3])
+    assert [row["step"] for row in metrics] == list(range(3))
+    assert {"win_rate_vs_base", "stderr_vs_base"} <= set(metrics[0])
     assert {"env/all/format", "env/all/faithful", "env/all/self_bleu", "env/all/words"} <= set(metrics[0])
 
 

@@ -137,7 +137,8 @@ def _portable(config: dict[str, Any]) -> dict[str, Any]:
             return "pocket"
         return Path(value).name if isinstance(value, str) and Path(value).is_absolute() else value
 
-    return shown(config)
+    # What is None is decided by the method; the loops of the cookbook log what it became, and wandb lets no value change.
+    return {name: shown(value) for name, value in config.items() if value is not None}
 
 
 def links(workspace: Workspace) -> dict[str, str]:
