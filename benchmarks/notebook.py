@@ -45,6 +45,9 @@ def executed(folder: Path) -> nbformat.NotebookNode:
     for cell in notebook.cells:
         # When a cell ran says nothing, and would make each execution another file.
         cell.metadata.pop("execution", None)
+        # Warnings of packages name folders of this machine.
+        if "outputs" in cell:
+            cell.outputs = [output for output in cell.outputs if output.get("name") != "stderr"]
     notebook.metadata.pop("language_info", None)
     return notebook
 

@@ -17,6 +17,7 @@ from idiolect.report import build_writeup, render_markdown
 from idiolect.report.document import Card, Cards, Cell, Listing, Piece, Points, Report, Section, Table
 from idiolect.report.writeup import argued
 from idiolect.settings import Settings
+from idiolect.tasks import load_task
 from idiolect.workspace import Workspace, write_json, write_json_lines
 
 ADAPTER = "tinker://x/sampler_weights/final"
@@ -44,11 +45,12 @@ def place(workspace: Workspace, tmp_path: Path) -> Workspace:
 
 def test_every_section_is_filled_from_the_runs(place: Workspace) -> None:
     text = build_writeup(place, Settings.load(place.settings)).markdown.read_text(encoding="utf-8")
-    assert [line[3:] for line in text.splitlines() if line.startswith("## ")] == SECTIONS
+    # The rubric, in its code block, has headings of its own.
+    assert [line[3:] for line in text.splitlines() if line.startswith("## ") and line[3:] in SECTIONS] == SECTIONS
     assert "Write <b>so</b>." in text  # the prompt as it is, in a code block
     assert "| sft-20260314-101500 | final | tinker://x/sampler\\_weights/final tinker://x/weights/final |" in text
     assert "000010" not in text
-    assert "An e-mail in the person's own voice" in text
+    assert load_task("email").rubric.strip() in text
     assert "https://wandb.example/me/mine/runs/abc" in text
     assert "everybody can see" in text
     assert "The best look was before step 4 of 8. While the reward rose, these fell: facts-kept." in text

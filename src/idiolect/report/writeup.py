@@ -215,7 +215,9 @@ def _tried(workspace: Workspace, results: Results, runs: Sequence[_Kept]) -> Sec
     for run in runs:
         told = ", ".join(f"{key} {run.config[key]}" for key in _SETTINGS if run.config.get(key) is not None)
         adapter = run.writer.get("adapter")
-        state = "not finished" if not run.writer and run.folder.joinpath("training").is_dir() else "compared" if adapter in compared else ""
+        state = (
+            "not finished" if not _finished(run) and run.folder.joinpath("training").is_dir() else "compared" if adapter in compared else ""
+        )
         rows.append((Cell(run.name, words=True), Cell(told or "–", words=True), Cell(_ending(run.folder)), Cell(state)))
     table = Table("runs-table", "All runs of the workspace", ("run", "settings", "last loss", ""), tuple(rows))
     curves = curves_of(trainings_of(workspace, results.about.get("writers", {})))
@@ -228,6 +230,11 @@ def _tried(workspace: Workspace, results: Results, runs: Sequence[_Kept]) -> Sec
     if fell:
         blocks.append(Points(fell))
     return Section("tried", "What was tried", (f"{len(runs)} runs are kept in the workspace.",), tuple(blocks))
+
+
+def _finished(run: _Kept) -> bool:
+    """A run ends with its writer, a reward model's with its judge."""
+    return bool(run.writer) or (run.folder / "judge.json").is_file()
 
 
 def _ending(folder: Path) -> str:

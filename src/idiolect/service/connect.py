@@ -66,6 +66,10 @@ class Connection:
     _context: dict[str, int] | None = None
     _gate: tuple[asyncio.AbstractEventLoop, asyncio.Semaphore] | None = None
 
+    def __deepcopy__(self, memo: object) -> Connection:
+        """Itself: the cookbook copies its configs to log them, and what they hold may hold a connection."""
+        return self
+
     @property
     def gate(self) -> asyncio.Semaphore:
         """Lets ``concurrency`` requests through at a time, whatever they are for; one for each event loop."""
