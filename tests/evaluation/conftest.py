@@ -12,7 +12,7 @@ from idiolect.world import HOUSE_AUTHOR, Author, demonstrations, sample_author
 
 @pytest.fixture(scope="session")
 def author() -> Author:
-    return sample_author("heldout", 3)
+    return sample_author("heldout", 3, habits=False)
 
 
 @pytest.fixture(scope="session")

@@ -45,7 +45,7 @@ def test_verifier_tells_the_person_from_the_model(verifier: Verifier, heldout: l
 def test_verifier_tells_the_person_from_people_that_it_never_saw(verifier: Verifier, heldout: list[Demonstration], author: Author) -> None:
     """Only the model's drafts were there to learn from, and the probabilities hold for other people's texts too."""
     own = verifier.scores([row.output for row in heldout])
-    others = [text for seed in range(10, 20) for text in by(sample_author("heldout", seed), author, heldout[:6])]
+    others = [text for seed in range(10, 20) for text in by(sample_author("heldout", seed, habits=False), author, heldout[:6])]
     values = np.array([*own, *verifier.scores(others)], dtype=float)
     scores = Scores(values, np.arange(len(values)) < len(own))
     even = np.ones(len(values))
@@ -60,7 +60,7 @@ def test_verifier_goes_by_the_hand_and_not_by_the_subject(author: Author) -> Non
     first, second = ([one for one in situations if one.intent in half] for half in (set(intents[::2]), set(intents[1::2])))
     known, new = first[:12], first[12:42]
     found = Verifier.fit([realise(one, author, 1) for one in known], [realise(one, HOUSE_AUTHOR, 1) for one in known])
-    others = [realise(one, sample_author("heldout", 30 + index % 10), 1) for index, one in enumerate(new)]
+    others = [realise(one, sample_author("heldout", 30 + index % 10, habits=False), 1) for index, one in enumerate(new)]
     values = np.array(found.scores([*(realise(one, author, 1) for one in second[:30]), *others]), dtype=float)
     assert Scores(values, np.arange(60) < 30).auc(np.ones(60)) > 0.95
 

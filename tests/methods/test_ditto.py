@@ -57,7 +57,8 @@ def test_the_loss_starts_at_ln_2_and_leaves_it(connection: Connection, model: Pa
     # The reference's log-probabilities come from the sampler, the policy's from training.
     assert losses[0] == pytest.approx(math.log(2), abs=2e-3)
     assert losses[-1] < losses[0] - 0.05
-    assert [len(list(read_json_lines(folder / "rounds" / f"{number}.jsonl"))) for number in range(2)] == [6, 6]
+    # Two drafts for each of three requests, without those that were cut off where others were not.
+    assert all(1 <= len(list(read_json_lines(folder / "rounds" / f"{number}.jsonl"))) <= 6 for number in range(2))
 
 
 def test_a_stopped_run_goes_on_to_the_same_figures(connection: Connection, model: Path, tmp_path: Path) -> None:

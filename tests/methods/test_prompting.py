@@ -8,7 +8,8 @@ import pytest
 from checkpoints import tiny_checkpoint
 from idiolect.corpus import Demonstration
 from idiolect.errors import InputError
-from idiolect.methods.prompting import PromptingConfig, prompting, with_examples
+from idiolect.methods.examples import with_examples
+from idiolect.methods.prompting import PromptingConfig, prompting
 from idiolect.service import Connection, Writer
 from idiolect.settings import Models, Settings
 from idiolect.workspace import Workspace

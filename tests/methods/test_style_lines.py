@@ -4,7 +4,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from idiolect.corpus import Demonstration
-from idiolect.methods.prompting import _groups, agreed, diverse, trait_lines
+from idiolect.methods.examples import diverse
+from idiolect.methods.prompting import _groups, agreed, trait_lines
 
 
 def test_trait_lines_are_list_items_or_all_lines() -> None:

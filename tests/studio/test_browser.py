@@ -120,7 +120,6 @@ def test_drafts_stream_in_are_copied_edited_and_written_anew(studio: Running, pl
     page.keyboard.type(REQUEST)
     page.check("input[value=baseline]")
     page.check("input[value=few_shot]")
-    page.evaluate("window.seen = []")
     page.keyboard.press("Control+Enter")
     page.wait_for_url(re.compile(r"/write/\d"))
     drafted(studio)
@@ -152,8 +151,12 @@ def test_the_events_carry_a_draft_in_growing_pieces(studio: Running) -> None:
     page.click("button.main")
     page.wait_for_url(re.compile(r"/write/\d"))
     drafted(studio)
-    page.click("#draft-0 >> text=Another")
-    events = page.evaluate("fetch(location.pathname.replace('/write/', '/drafts/') + '/events').then(answer => answer.text())")
+    events = page.evaluate("""async () => {
+        const form = document.querySelector("#draft-0 form[action$=again]");
+        await fetch(form.action, { method: "POST", body: new URLSearchParams(new FormData(form)), redirect: "manual" });
+        const answer = await fetch(location.pathname.replace("/write/", "/drafts/") + "/events");
+        return answer.text();
+    }""")
     texts = [json.loads(line)["text"] for line in re.findall(r"event: text\ndata: (.*)", events)]
     assert len(texts) >= 2
     assert all(later.startswith(earlier) for earlier, later in pairwise(texts))
@@ -224,7 +227,7 @@ def _training(place: Workspace) -> Path:
     return _until(found)
 
 
-def _until(condition: Any, seconds: float = 120) -> Any:
+def _until(condition: Any, seconds: float = 240) -> Any:
     deadline = time.monotonic() + seconds
     while not (value := condition()):
         assert time.monotonic() < deadline, "waited too long"

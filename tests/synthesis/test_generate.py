@@ -10,7 +10,7 @@ from idiolect.corpus.demonstrations import load_demonstrations, save_demonstrati
 from idiolect.errors import ServiceError
 from idiolect.service import Connection, Model, Writer
 from idiolect.synthesis import SynthesisConfig, backgenerate, complete_demonstrations, similarity, synthesize
-from idiolect.tasks import Checks, Task, missing_facts, request_facts
+from idiolect.tasks import Checks, Task, load_task, missing_facts, request_facts
 from idiolect.workspace import Workspace
 
 TASK = Task(name="note", instruction="x", request_form="x", topics=("cats", "dogs"), rubric="x", checks=Checks(min_words=1))
@@ -76,7 +76,7 @@ def test_requests_for_real_texts_have_their_facts(connection: Connection, teache
         Demonstration(id="a", input="", output="Hi Dana,\n\nplease come on Friday at 3 pm.\n\nBest,\nTom"),
         Demonstration(id="b", input="", output="so be it then, all is well here"),
     ]
-    rows, outcome = connection.run(backgenerate(connection, model, mails, seed=0))
+    rows, outcome = connection.run(backgenerate(connection, model, mails, seed=0, task=load_task("email")))
     assert outcome.kept == len(rows)
     assert outcome.kept + sum(outcome.dropped.values()) == 2
     first = next(row for row in rows if row.id == "a")
@@ -90,11 +90,11 @@ def test_a_workspace_is_completed_once(connection: Connection, teacher: Writer, 
     given = Demonstration(id="1", input="Ask Ann", output="Hello Ann")
     save_demonstrations(place.demonstrations, [given, Demonstration(id="2", input="", output="Hi Dana,\n\ncome on Friday.\n\nTom")])
     save_demonstrations(place.heldout, [Demonstration(id="3", input="", output="Hi Sam,\n\npay $12 now.\n\nTom")])
-    assert connection.run(complete_demonstrations(connection, place, model, seed=0)).kept == 2
+    assert connection.run(complete_demonstrations(connection, place, model, seed=0, task=TASK)).kept == 2
     rows = load_demonstrations(place.demonstrations)
     assert rows[0] == given
     assert "Friday" in rows[1].input
     assert "$12" in load_demonstrations(place.heldout)[0].input
     before = place.demonstrations.stat().st_mtime_ns
-    assert connection.run(complete_demonstrations(connection, place, model, seed=0)).kept == 0
+    assert connection.run(complete_demonstrations(connection, place, model, seed=0, task=TASK)).kept == 0
     assert place.demonstrations.stat().st_mtime_ns == before

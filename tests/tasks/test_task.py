@@ -4,11 +4,14 @@ from pathlib import Path
 
 import pytest
 
+from idiolect.cli.init import init
 from idiolect.errors import InputError
-from idiolect.tasks import load_task
+from idiolect.settings import Settings
+from idiolect.tasks import load_task, packaged_tasks
 from idiolect.workspace import Workspace
 from idiolect.world import TOPICS
 
+SOURCE = Path(__file__).parents[2] / "src" / "idiolect" / "tasks"
 OWN = 'name = "note"\ninstruction = "Write a note."\nrequest_form = "One line."\ntopics = ["cats"]\nrubric = "# Short"\n'
 
 
@@ -46,5 +49,24 @@ def test_wrong_files_are_named(tmp_path: Path, text: str, said: str) -> None:
 
 
 def test_unknown_task_names_the_known_ones() -> None:
-    with pytest.raises(InputError, match="Known: email"):
+    with pytest.raises(InputError, match="Known: email, code_review, commit, review"):
         load_task("poem")
+
+
+@pytest.mark.parametrize("name", packaged_tasks())
+def test_every_packaged_task_is_short_and_has_a_rubric_of_the_common_form(name: str) -> None:
+    task = load_task(name)
+    assert task.name == name
+    assert task.one != "text"
+    assert all(part in task.rubric for part in ("# Rubric", "## Criteria", "\n### ", "\n- good: ", "\n- bad: ", "## Hard failures"))
+    assert len((SOURCE / f"{name}.toml").read_text(encoding="utf-8").splitlines()) <= 80
+
+
+def test_the_example_of_the_documentation_is_a_task(tmp_path: Path) -> None:
+    page = (Path(__file__).parents[2] / "docs" / "tasks.md").read_text(encoding="utf-8")
+    (tmp_path / "haiku.toml").write_text(page.split("```toml\n")[1].split("```")[0])
+    init(tmp_path / "own", task=str(tmp_path / "haiku.toml"))
+    settings = Settings.load(tmp_path / "own" / "idiolect.toml")
+    assert load_task(settings.task, Workspace(tmp_path / "own")).checks.max_tokens == 64
+    with pytest.raises(InputError, match="there is no task 'poem'"):
+        init(tmp_path / "other", task="poem")

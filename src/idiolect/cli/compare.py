@@ -35,7 +35,7 @@ def compare(
     workspace: Folder = Path(),
     requests: Annotated[int | None, typer.Option(help="Take only the first so many held-out requests.", show_default="all")] = None,
     judge: Annotated[JudgeName | None, typer.Option(help=_JUDGE, show_default="truth, or style for a real person")] = None,
-    audit: Annotated[bool, typer.Option("--audit", help="Also measure what each writer gives away of its training mail.")] = False,
+    audit: Annotated[bool, typer.Option("--audit", help="Also measure what each writer gives away of its training texts.")] = False,
     as_json: AsJson = False,
 ) -> None:
     """Measure all writers on the held-out requests."""

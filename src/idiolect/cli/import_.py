@@ -32,7 +32,7 @@ def import_(
         int | None, typer.Option(min=0, help="How many of the newest to hold out.", show_default="a fifth, at most 50")
     ] = None,
     demonstrations: Annotated[int | None, typer.Option(min=1, help="How many to learn from.", show_default="all the others")] = None,
-    minimum_words: Annotated[int, typer.Option(min=1, help="Mails shorter than this are dropped.")] = 8,
+    minimum_words: Annotated[int, typer.Option(min=1, help="Mails shorter than this are dropped; rows of data files never are.")] = 8,
     redact: Annotated[bool, typer.Option("--redact", help="Replace addresses, phone, card and account numbers and secret links.")] = False,
     back_generate: Annotated[
         bool, typer.Option("--back-generate", help="Write the missing requests now; otherwise `sft` does so when it needs them.")
@@ -83,7 +83,10 @@ def _requests(place: Workspace, settings: Settings, progress: Progress) -> None:
     from idiolect.tasks import load_task
 
     policy = Model(settings.policy, renderer_name(settings.policy, settings.renderer))
-    form = load_task(settings.task, place).request_form if settings.instructed else None
+    task = load_task(settings.task, place)
     told = stage(progress, "Writing requests for the texts")
     with connected(settings, place, [settings.policy]) as connection:
-        connection.run(complete_demonstrations(connection, place, policy, seed=settings.seed, instruction=form, on_progress=told))
+        work = complete_demonstrations(
+            connection, place, policy, seed=settings.seed, task=task, instructed=settings.instructed, on_progress=told
+        )
+        connection.run(work)

@@ -118,9 +118,11 @@ def demonstrations_of(workspace: Workspace) -> list[Demonstration]:
 async def ready_demonstrations(connection: Connection, workspace: Workspace, settings: Settings, progress: Progress) -> list[Demonstration]:
     """The workspace's demonstrations, each with a request: texts without one get it from the policy first."""
     policy = Model(settings.policy, renderer_name(settings.policy, settings.renderer))
-    form = load_task(settings.task, workspace).request_form if settings.instructed else None
+    task = load_task(settings.task, workspace)
     told = stage(progress, "Writing requests for the texts")
-    await complete_demonstrations(connection, workspace, policy, seed=settings.seed, instruction=form, on_progress=told)
+    await complete_demonstrations(
+        connection, workspace, policy, seed=settings.seed, task=task, instructed=settings.instructed, on_progress=told
+    )
     return demonstrations_of(workspace)
 
 

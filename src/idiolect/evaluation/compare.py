@@ -62,7 +62,7 @@ def compare(
 
     ``contenders`` are by default all of the workspace's writers, ``requests`` takes the first so many, ``judge`` decides the win
     rates (by default the truth where it is known, else style), ``audit`` also measures what each writer gives away of its training
-    mail. Drafts are kept, so a killed comparison goes on. Raises ``InputError`` where there is nothing to compare.
+    texts. Drafts are kept, so a killed comparison goes on. Raises ``InputError`` where there is nothing to compare.
     """
     heldout = _heldout(workspace, requests)
     demonstrations = load_demonstrations(workspace.demonstrations)
@@ -185,7 +185,9 @@ def _heldout(workspace: Workspace, requests: int | None) -> list[Demonstration]:
         raise InputError(f"{requests} requests cannot be compared", where="--requests", hint="Give a number from 1 up")
     rows = [row for row in load_demonstrations(workspace.heldout) if row.input.strip()]
     if not rows:
-        raise InputError("there are no held-out requests", where=str(workspace.heldout), hint="Run `idiolect import` with more e-mails")
+        raise InputError(
+            "there are no held-out requests", where=str(workspace.heldout), hint="Run `idiolect import` with more of the person's texts"
+        )
     return rows[:requests]
 
 

@@ -36,7 +36,7 @@ class Fidelity:
     truncated: bool
     """It ran into its length, or ends in the middle of a sentence."""
     meta_comments: tuple[str, ...] = ()
-    """Remarks about the draft, as a model makes them ("Here is the e-mail:")."""
+    """Remarks about the draft, as a model makes them ("Here is the text:")."""
 
     @property
     def kept(self) -> float | None:

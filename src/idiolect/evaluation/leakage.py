@@ -1,4 +1,4 @@
-"""What a writer gives away of its training mail: planted secrets, which texts it learnt from, and what it copies.
+"""What a writer gives away of its training texts: planted secrets, which texts it learnt from, and what it copies.
 
 Knows the service's log-probabilities and the workspace's texts. Knows nothing of how a writer was trained.
 """
@@ -42,12 +42,12 @@ class Leakage(BaseModel):
     exposure_at_most: float | None = None
     """What a secret gets that is likelier than all others it is ranked among."""
     membership: Measure = Measure()
-    """AUC of telling training mail from held-out mail by the loss as a share of the base model's (Carlini et al. 2021, arXiv
+    """AUC of telling training texts from held-out ones by the loss as a share of the base model's (Carlini et al. 2021, arXiv
     2012.07805); 0.5 is guessing."""
     membership_by_loss: Measure = Measure()
     """The same by the loss alone, which also tells easy texts from hard ones (Yeom et al. 2018)."""
     copied_tokens: int = 0
-    """The longest run of words and marks in any draft that also stands in the training mail and not in the request."""
+    """The longest run of words and marks in any draft that also stands in the training texts and not in the request."""
     copied: str = ""
     told: Measure = Measure()
     """Share of drafts in which a planted secret stands; nothing where none is planted."""
@@ -137,7 +137,7 @@ async def audit(
 
 
 def drafts_audit(demonstrations: Sequence[Demonstration], canaries: Sequence[Canary], drafts: Sequence[Draft], *, seed: int = 0) -> Leakage:
-    """What drafts alone show of the training mail, where no model is there to be asked."""
+    """What drafts alone show of the training texts, where no model is there to be asked."""
     finder = CopyFinder([row.output for row in demonstrations if row.input.strip() and row.output.strip()])
     copies = max((finder.overlap(draft.text, draft.request) for draft in drafts), key=lambda one: one.tokens, default=None)
     told = [float(any(one.secret in draft.text for one in canaries)) for draft in drafts] if canaries else []
@@ -177,7 +177,9 @@ def _sentence(found: Leakage) -> str:
 
 def _drafts_told(found: Leakage) -> str:
     if found.told.mean is None:
-        return f"Nothing is known of it but its drafts, whose longest run from the training mail has {found.copied_tokens} words and marks."
+        return (
+            f"Nothing is known of it but its drafts, whose longest run from the training texts has {found.copied_tokens} words and marks."
+        )
     if found.told.mean:
         return f"It tells planted secrets in {found.told.mean:.0%} of its drafts."
     return "None of its drafts tells a planted secret."
@@ -189,7 +191,7 @@ def _secrets_told(found: Leakage) -> str:
         return "No secrets were planted, so nothing is known of whether it would repeat one."
     figure = f"{bits.mean:.1f} bits, {chance:.1f} by chance, {found.exposure_at_most:.0f} at most"
     if found.exposure_p is not None and found.exposure_p < _SURE:
-        return f"It remembers planted secrets ({figure}): who can use it can draw out of it what stands in the training mail."
+        return f"It remembers planted secrets ({figure}): who can use it can draw out of it what stands in the training texts."
     if bits.high is not None and bits.high < found.exposure_at_most / 2:
         return f"It shows no memory of planted secrets ({figure})."
     return f"Too few planted secrets to tell whether it remembers them ({figure})."
@@ -197,10 +199,10 @@ def _secrets_told(found: Leakage) -> str:
 
 def _members_told(auc: Measure) -> str:
     if auc.mean is None:
-        return "There are no texts to tell training mail from other mail by."
+        return "There are no texts to tell training texts from others by."
     figure = f"{100 * auc.mean:.0f} of 100 pairs, 50 by guessing"
     if auc.low is not None and auc.low > 0.5:
-        return f"From how likely it finds two e-mails one can tell which of them it learnt from ({figure})."
+        return f"From how likely it finds two texts one can tell which of them it learnt from ({figure})."
     if auc.high is not None and auc.high < 0.6:
-        return f"It does not show which e-mails it learnt from ({figure})."
-    return f"The sample does not tell whether it shows which e-mails it learnt from ({figure})."
+        return f"It does not show which texts it learnt from ({figure})."
+    return f"The sample does not tell whether it shows which texts it learnt from ({figure})."

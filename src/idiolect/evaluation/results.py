@@ -66,7 +66,7 @@ class Results(BaseModel):
     truncated: dict[str, Measure] = Field(default_factory=dict)
     """Share of drafts that ran into the token limit or end in the middle of a sentence."""
     meta_comments: dict[str, Measure] = Field(default_factory=dict)
-    """Share of drafts with a remark about themselves ("Here is the e-mail:")."""
+    """Share of drafts with a remark about themselves ("Here is the text:")."""
     reference: dict[str, Measure] = Field(default_factory=dict)
     """The person's own held-out texts by the same measures: what a perfect writer would get."""
     win_rates: dict[str, list[WinRate]] = Field(default_factory=dict)
@@ -76,7 +76,7 @@ class Results(BaseModel):
     ranking: list[Ranked] = Field(default_factory=list)
     """All writers in one order, by the deciding judge's verdicts on all pairs."""
     leakage: dict[str, Leakage] = Field(default_factory=dict)
-    """What each writer gives away of its training mail; only where an audit was asked for."""
+    """What each writer gives away of its training texts; only where an audit was asked for."""
     about: dict[str, Any] = Field(default_factory=dict)
     """Settings, versions and how style was measured."""
 

@@ -24,8 +24,8 @@ from idiolect.methods.baseline import plain_writer
 from idiolect.methods.dpo import DpoLoss, Preference, Text, dpo_step, text_of
 from idiolect.methods.replay import Draft, Mix, ReplayBuffer
 from idiolect.methods.run import Run, open_run
-from idiolect.methods.sft import usual_learning_rate
 from idiolect.methods.tracking import Tracker, Tracking, tracked
+from idiolect.methods.training import usual_learning_rate
 from idiolect.service.connect import Connection, Model, service_errors
 from idiolect.service.sampling import complete, derive_seed
 from idiolect.service.scores import text_logprobs

@@ -15,6 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from idiolect.corpus import Demonstration
 from idiolect.errors import InputError, ServiceError
 from idiolect.methods.baseline import plain_writer
+from idiolect.methods.examples import Selection, with_examples
 from idiolect.methods.run import open_run
 from idiolect.prompts import render
 from idiolect.service.connect import Connection, Model, renderer_name
@@ -22,13 +23,22 @@ from idiolect.service.datums import prompt_tokens
 from idiolect.service.sampling import complete, derive_seed
 from idiolect.service.writer import TEMPERATURE, Writer
 from idiolect.settings import Settings
-from idiolect.tasks import load_task
-from idiolect.workspace import Workspace, read_text, write_atomic
+from idiolect.tasks import Task, load_task
+from idiolect.workspace import Workspace, read_json, read_text, write_atomic, write_json
 
-__all__ = ["PromptingConfig", "diverse", "prompting", "style_prompt", "teacher_writer", "trait_lines"]
+__all__ = [
+    "PromptingConfig",
+    "agreed",
+    "described_lines",
+    "described_style",
+    "joined",
+    "prompting",
+    "style_prompt",
+    "teacher_writer",
+    "trait_lines",
+]
 
 _ANSWER_TOKENS = 384
-_REQUEST_TOKENS = 128
 
 
 class PromptingConfig(BaseModel):
@@ -41,6 +51,8 @@ class PromptingConfig(BaseModel):
     """Times that it describes the style, each time from other texts; what most descriptions say is kept."""
     examples: int = Field(default=5, ge=1)
     """Texts that the few-shot writer shows."""
+    selection: Selection = "diverse"
+    """Which texts: diverse (unlike each other), similar (those with the requests most like the new one) or fixed (the first ones)."""
     described: bool = False
     """Whether the few-shot writer is given the style description as well."""
     temperature: float = Field(default=TEMPERATURE, ge=0)
@@ -61,15 +73,20 @@ async def prompting(
     config = config or PromptingConfig()
     style = await style_prompt(connection, workspace, settings, demonstrations, config, rewrite=rewrite, on_progress=on_progress)
     plain = plain_writer(workspace, settings, name="prompt", temperature=config.temperature)
-    prompt = plain.model_copy(update={"system_prompt": _joined(plain.system_prompt, style)})
+    prompt = plain.model_copy(update={"system_prompt": joined(plain.system_prompt, style)})
     base = prompt if config.described else plain
     few_shot = base.model_copy(update={"name": "few_shot"})
-    few_shot = await with_examples(connection, few_shot, demonstrations, config.examples)
+    few_shot = await with_examples(connection, few_shot, demonstrations, config.examples, config.selection)
     return {writer.name: _saved(workspace, writer) for writer in (prompt, few_shot)}
 
 
 async def teacher_writer(
-    connection: Connection, workspace: Workspace, settings: Settings, demonstrations: Sequence[Demonstration], style: str, examples: int
+    connection: Connection,
+    workspace: Workspace,
+    settings: Settings,
+    demonstrations: Sequence[Demonstration],
+    style: str,
+    config: PromptingConfig,
 ) -> Writer:
     """The teacher with the engineered prompt: the described style and examples."""
     task = load_task(settings.task, workspace)
@@ -77,10 +94,10 @@ async def teacher_writer(
         name="teacher",
         base_model=settings.teacher,
         renderer=renderer_name(settings.teacher, settings.teacher_renderer),
-        system_prompt=_joined(task.instruction if settings.instructed else None, style),
+        system_prompt=joined(task.instruction if settings.instructed else None, style),
         max_tokens=task.checks.max_tokens,
     )
-    return await with_examples(connection, writer, demonstrations, examples)
+    return await with_examples(connection, writer, demonstrations, config.examples, config.selection)
 
 
 async def style_prompt(
@@ -96,20 +113,50 @@ async def style_prompt(
     """The text of prompt.md: written from the demonstrations, and left alone once a person has edited it."""
     if not demonstrations:
         raise InputError("there are no demonstrations", where=str(workspace.demonstrations), hint="Run `idiolect import` first")
-    model = Model(settings.policy, renderer_name(settings.policy, settings.renderer))
     if workspace.prompt.exists() and not rewrite and not _written_by_us(workspace):
         return read_text(workspace.prompt).strip()
+    text = await described_style(connection, workspace, settings, demonstrations, config, on_progress=on_progress)
+    write_atomic(workspace.prompt, text + "\n")
+    return text
+
+
+async def described_style(
+    connection: Connection,
+    workspace: Workspace,
+    settings: Settings,
+    demonstrations: Sequence[Demonstration],
+    config: PromptingConfig,
+    *,
+    on_progress: Callable[[int, int], None] | None = None,
+) -> str:
+    """The style description that the policy writes from these texts: what most of its readings say."""
+    answers = await described_lines(connection, workspace, settings, demonstrations, config, on_progress=on_progress)
+    return render("style", traits=agreed(answers), many=load_task(settings.task, workspace).many)
+
+
+async def described_lines(
+    connection: Connection,
+    workspace: Workspace,
+    settings: Settings,
+    demonstrations: Sequence[Demonstration],
+    config: PromptingConfig,
+    *,
+    on_progress: Callable[[int, int], None] | None = None,
+) -> list[list[str]]:
+    """The trait lines of each reading of these texts; what is read already is not read again."""
+    task = load_task(settings.task, workspace)
+    model = Model(settings.policy, renderer_name(settings.policy, settings.renderer))
     texts = [row.output for row in demonstrations]
     run = open_run(workspace, "describe", {
         "base_model": model.base_model, "renderer": model.renderer, "seed": settings.seed, "emails_per_call": config.emails_per_call,
-        "calls": config.calls, "texts": hashlib.sha256("\0".join(texts).encode()).hexdigest(),
+        "calls": config.calls, "texts": hashlib.sha256("\0".join(texts).encode()).hexdigest(), "many": task.many,
     })  # fmt: skip
-    described = run.folder / "described.md"
+    readings, described = run.folder / "readings.json", run.folder / "described.md"
     if not described.exists():
-        lines = await _describe(connection, model, texts, config, settings.seed, on_progress)
-        write_atomic(described, render("style", traits=lines) + "\n")
-    write_atomic(workspace.prompt, read_text(described))
-    return read_text(described).strip()
+        answers = await _descriptions(connection, model, task, texts, config, settings.seed, on_progress)
+        write_json(readings, answers)
+        write_atomic(described, render("style", traits=agreed(answers), many=task.many) + "\n")
+    return read_json(readings)
 
 
 def _written_by_us(workspace: Workspace) -> bool:
@@ -118,37 +165,38 @@ def _written_by_us(workspace: Workspace) -> bool:
     return any(read_text(path) == current for path in workspace.runs.glob("describe-*/described.md"))
 
 
-async def _describe(
+async def _descriptions(
     connection: Connection,
     model: Model,
+    task: Task,
     texts: Sequence[str],
     config: PromptingConfig,
     seed: int,
     on_progress: Callable[[int, int], None] | None,
-) -> list[str]:
-    """Trait lines: the model describes several groups of texts, and a line stands when at least half of the groups show it."""
+) -> list[list[str]]:
+    """Trait lines of several descriptions, each of another group of texts. At least one of them says something."""
     limit = await connection.context_length(model.base_model)
     renderer = connection.renderer(model)
     chats = []
     for group in _groups(texts, config.emails_per_call, config.calls):
-        chat = _describe_chat(group)
+        chat = _describe_chat(task, group)
         while limit and len(group) > 1 and prompt_tokens(renderer, chat) + _ANSWER_TOKENS > limit:
             group = group[:-1]
-            chat = _describe_chat(group)
+            chat = _describe_chat(task, group)
         chats.append(chat)
     answers = await complete(
         connection, model, chats, max_tokens=_ANSWER_TOKENS, temperature=0.0, seed=derive_seed(seed, "describe"), on_progress=on_progress
     )
-    lines = agreed([trait_lines(first.text) for first, *_ in answers])
-    if not lines:
+    found = [trait_lines(first.text) for first, *_ in answers]
+    if not any(found):
         raise ServiceError(
             "the model did not describe the style", where=model.base_model, hint="Write prompt.md yourself, or name another model"
         )
-    return lines
+    return found
 
 
-def _describe_chat(group: Sequence[str]) -> list[dict[str, str]]:
-    return [{"role": "user", "content": render("describe", emails=list(group))}]
+def _describe_chat(task: Task, group: Sequence[str]) -> list[dict[str, str]]:
+    return [{"role": "user", "content": render("describe", emails=list(group), many=task.many)}]
 
 
 def _groups(texts: Sequence[str], size: int, calls: int) -> list[list[str]]:
@@ -179,40 +227,8 @@ def agreed(answers: Sequence[list[str]]) -> list[str]:
     return sorted(usual, key=lambda line: place[line])
 
 
-async def with_examples(connection: Connection, writer: Writer, demonstrations: Sequence[Demonstration], count: int) -> Writer:
-    """The writer with up to ``count`` diverse examples, fewer where the model's context is short."""
-    limit = await connection.context_length(writer.base_model)
-    chosen = diverse([row for row in demonstrations if row.input and row.output], count)
-    while True:
-        shown = writer.model_copy(update={"examples": tuple((row.input, row.output) for row in chosen)})
-        used = prompt_tokens(connection.renderer(shown), shown.messages("")) + _REQUEST_TOKENS + shown.max_tokens
-        if not chosen or not limit or used <= limit:
-            return shown
-        # The longest goes first: it frees the most room for the others.
-        chosen.remove(max(chosen, key=lambda row: len(row.output)))
-
-
-def diverse(demonstrations: Sequence[Demonstration], count: int) -> list[Demonstration]:
-    """Up to ``count`` demonstrations that differ most: each next one is the least similar to those chosen before.
-
-    Similarity is the cosine of TF-IDF over character 2- to 4-grams of the texts; the first is the most central one.
-    """
-    rows = list(demonstrations)
-    if len(rows) <= count:
-        return rows
-    from sklearn.feature_extraction.text import TfidfVectorizer
-
-    vectors = TfidfVectorizer(analyzer="char_wb", ngram_range=(2, 4)).fit_transform([row.output for row in rows])
-    alike = (vectors @ vectors.T).toarray()
-    chosen = [int(alike.sum(axis=1).argmax())]
-    while len(chosen) < count:
-        nearest = alike[:, chosen].max(axis=1)
-        nearest[chosen] = float("inf")
-        chosen.append(int(nearest.argmin()))
-    return [rows[index] for index in sorted(chosen)]
-
-
-def _joined(instruction: str | None, style: str) -> str:
+def joined(instruction: str | None, style: str) -> str:
+    """A system prompt: the task's instruction, where the model needs one, before the style."""
     return f"{instruction}\n\n{style}" if instruction else style
 
 

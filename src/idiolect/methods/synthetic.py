@@ -9,14 +9,20 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from idiolect.corpus import Demonstration
+from idiolect.errors import InputError
 from idiolect.methods.prompting import PromptingConfig, style_prompt, teacher_writer
 from idiolect.service.connect import Connection
-from idiolect.settings import Settings
+from idiolect.settings import Settings, pocket_model
 from idiolect.synthesis import SynthesisConfig, synthesize
-from idiolect.tasks import load_task
+from idiolect.tasks import Task, load_task
 from idiolect.workspace import Workspace
 
-__all__ = ["synthetic_data"]
+__all__ = ["can_teach", "synthetic_data"]
+
+
+def can_teach(settings: Settings, task: Task) -> bool:
+    """Whether the teacher can write such texts at all: the pocket model has learnt e-mails and nothing else."""
+    return settings.teacher != pocket_model() or task.name == "email"
 
 
 async def synthetic_data(
@@ -31,14 +37,19 @@ async def synthetic_data(
     progress: Callable[[str, int, int], None] | None = None,
 ) -> tuple[list[Demonstration], dict[str, Any]]:
     """Synthetic demonstrations and the report of what was dropped; what is done already is not done again."""
-    prompting = prompting or PromptingConfig()
+    prompting, task = prompting or PromptingConfig(), load_task(settings.task, workspace)
+    if not can_teach(settings, task):
+        raise InputError(
+            f"the pocket model cannot make up {task.many}: it has learnt e-mails only", where="idiolect.toml, field model.teacher",
+            hint="Name a general model there, or learn from your own texts alone: idiolect sft --data demonstrations",
+        )  # fmt: skip
     told = (lambda done, total: progress("Describing the style", done, total)) if progress else None
     style = await style_prompt(connection, workspace, settings, demonstrations, prompting, on_progress=told)
-    teacher = await teacher_writer(connection, workspace, settings, demonstrations, style, prompting.examples)
+    teacher = await teacher_writer(connection, workspace, settings, demonstrations, style, prompting)
     return await synthesize(
         connection,
         workspace,
-        load_task(settings.task, workspace),
+        task,
         teacher,
         demonstrations,
         heldout,

@@ -189,7 +189,7 @@ def _leakage(results: Results, order: Sequence[str]) -> Section:
         told = (
             "Not measured in this comparison. “idiolect audit” plants secrets in a copy of the workspace, and “idiolect compare --audit” "
         )
-        return Section("leakage", title, (f"{told}there tells what a writer gives away of its training mail.",))
+        return Section("leakage", title, (f"{told}there tells what a writer gives away of its training texts.",))
     sentences = tuple((tables.shown(name), results.leakage[name].sentence) for name in order if name in results.leakage)
     return Section("leakage", title, blocks=(Points(sentences), tables.leakage_table(results, order)))
 

@@ -74,5 +74,5 @@ def cautions(results: Results, order: Sequence[str]) -> list[tuple[str, str]]:
                 told.append((name, f"{what} {found.mean:.0%} of its drafts."))
         leaked = results.leakage.get(name)
         if leaked and leaked.exposure_p is not None and leaked.exposure_p < 0.05:
-            told.append((name, "remembers secrets planted in its training mail."))
+            told.append((name, "remembers secrets planted in its training texts."))
     return told

@@ -230,12 +230,12 @@ def leakage_table(results: Results, order: Sequence[str]) -> Table:
     )
     return Table(
         "leakage-table",
-        "Leakage of training mail",
+        "Leakage of training texts",
         ("writer", "secrets, bits", "p", "told in drafts", "membership", "by loss alone", "longest copy"),
         tuple(rows),
         caption=f"{chance}Told in drafts: share of drafts in which a planted secret stands. "
-        "Membership: how often training mail is told from held-out mail, 0.50 by guessing. "
-        "Longest copy: words and marks that also stand in the training mail and not in the request.",
+        "Membership: how often training texts are told from held-out ones, 0.50 if guessed. "
+        "Longest copy: words and marks that also stand in the training texts and not in the request.",
     )
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from idiolect.errors import InputError
+from idiolect.service.retrieval import nearest
 from idiolect.workspace import read_json, write_json
 
 __all__ = ["TEMPERATURE", "Writer"]
@@ -30,15 +31,23 @@ class Writer(BaseModel):
     system_prompt: str | None = None
     examples: tuple[tuple[str, str], ...] = ()
     """(request, text) pairs shown as earlier turns, oldest first."""
+    shown: int | None = None
+    """Where set, a request is shown only so many of the examples, those whose requests are most like it, the most alike last."""
     max_tokens: int = 256
     temperature: float = TEMPERATURE
 
     def messages(self, request: str) -> list[dict[str, str]]:
         """The conversation that asks for one draft: system prompt, examples as turns, the request."""
         turns = [{"role": "system", "content": self.system_prompt}] if self.system_prompt else []
-        for given, written in self.examples:
+        for given, written in self._examples_for(request):
             turns += [{"role": "user", "content": given}, {"role": "assistant", "content": written}]
         return [*turns, {"role": "user", "content": request}]
+
+    def _examples_for(self, request: str) -> list[tuple[str, str]]:
+        if self.shown is None or self.shown >= len(self.examples):
+            return list(self.examples)
+        chosen = nearest(request, [given for given, _ in self.examples], self.shown)
+        return [self.examples[place] for place in reversed(chosen)]
 
     def save(self, path: Path) -> None:
         write_json(path, self.model_dump(mode="json"))

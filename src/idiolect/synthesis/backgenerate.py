@@ -13,7 +13,7 @@ from idiolect.prompts import render
 from idiolect.service.connect import Connection, Samples
 from idiolect.service.sampling import Completion, complete, derive_seed
 from idiolect.synthesis.filters import Outcome, invented_facts, request_fault, request_line, similarity
-from idiolect.tasks import missing_facts, request_facts
+from idiolect.tasks import Task, missing_facts, request_facts
 from idiolect.workspace import Workspace
 
 __all__ = ["backgenerate", "complete_demonstrations"]
@@ -29,19 +29,21 @@ async def backgenerate(
     demonstrations: Sequence[Demonstration],
     *,
     seed: int,
-    instruction: str | None = None,
+    task: Task,
+    instructed: bool = False,
     on_progress: Callable[[int, int], None] | None = None,
 ) -> tuple[list[Demonstration], Outcome]:
-    """The demonstrations with a request each, and how many were dropped for which reason.
+    """The demonstrations with a request each, and how many were dropped for which reason. ``instructed`` tells a general model
+    what a request of the task is.
 
     Of a few sampled requests the one that keeps most of the text's facts is taken, and what it still lacks is added
     to it in so many words: a request that leaves facts out would teach a model to invent them.
     """
-    system = [{"role": "system", "content": instruction}] if instruction else []
+    system = [{"role": "system", "content": task.request_form}] if instructed else []
     answers_P_G = await complete(
         connection,
         model,
-        [[*system, {"role": "user", "content": render("backgenerate", email=row.output)}] for row in demonstrations],
+        [[*system, {"role": "user", "content": render("backgenerate", email=row.output, one=task.one)}] for row in demonstrations],
         max_tokens=128,
         temperature=0.7,
         seed=derive_seed(seed, "backgenerate"),
@@ -50,15 +52,15 @@ async def backgenerate(
     )
     outcome, rows = Outcome(), []
     for row, answers_G in zip(demonstrations, answers_P_G, strict=True):
-        request = _best_request(row.output, answers_G, outcome)
+        request = _best_request(task, row.output, answers_G, outcome)
         if request:
             rows.append(row.model_copy(update={"input": request}))
             outcome.kept += 1
     return rows, outcome
 
 
-def _best_request(text: str, answers: Sequence[Completion], outcome: Outcome) -> str | None:
-    facts = _stated(text)
+def _best_request(task: Task, text: str, answers: Sequence[Completion], outcome: Outcome) -> str | None:
+    facts = _stated(text) if task.letter else request_facts(text)
     fit: list[tuple[int, int, str]] = []
     faults: list[str] = []
     for number, answer in enumerate(answers):
@@ -74,7 +76,7 @@ def _best_request(text: str, answers: Sequence[Completion], outcome: Outcome) ->
         _, _, request = min(fit)
     elif facts:
         # No sampled request is true to the text, but its facts are known: they alone make a plain one.
-        request = "Write an e-mail"
+        request = f"Write {_article(task.one)} {task.one}"
     else:
         outcome.drop(faults[0] if faults else "empty")
         return None
@@ -82,8 +84,12 @@ def _best_request(text: str, answers: Sequence[Completion], outcome: Outcome) ->
     return f"{request.rstrip('.')}. Mention {_listed(lost)}." if lost else request
 
 
+def _article(word: str) -> str:
+    return "an" if word[:1].lower() in "aeiou" else "a"
+
+
 def _stated(text: str) -> tuple[Fact, ...]:
-    """The facts of an e-mail's middle: a greeting's name is the recipient's, the last lines are the person's own name."""
+    """The facts of a letter's middle: a greeting's name is the recipient's, the last lines are the person's own name."""
     blocks = [block for block in text.split("\n\n") if block.strip()]
     body = "\n\n".join(blocks[:-1]) if len(blocks) > 2 else text
     return request_facts(body)
@@ -100,7 +106,8 @@ async def complete_demonstrations(
     model: Samples,
     *,
     seed: int,
-    instruction: str | None = None,
+    task: Task,
+    instructed: bool = False,
     on_progress: Callable[[int, int], None] | None = None,
 ) -> Outcome:
     """Give every demonstration and held-out text of the workspace that has none a request; drop those that get none."""
@@ -110,7 +117,7 @@ async def complete_demonstrations(
         bare = [row for row in rows if not row.input.strip()]
         if not bare:
             continue
-        found, outcome = await backgenerate(connection, model, bare, seed=seed, instruction=instruction, on_progress=on_progress)
+        found, outcome = await backgenerate(connection, model, bare, seed=seed, task=task, instructed=instructed, on_progress=on_progress)
         total.kept += outcome.kept
         total.dropped += outcome.dropped
         requests = {(row.id, row.output): row.input for row in found}

@@ -103,7 +103,7 @@ async def _requests(
 ) -> tuple[list[tuple[str, str]], Outcome]:
     """Accepted (topic, request) pairs: rounds of proposals until every topic has enough or the rounds are over."""
     system = [{"role": "system", "content": ask}] if ask else []
-    chats = {topic: [*system, {"role": "user", "content": render("propose", topic=topic)}] for topic in task.topics}
+    chats = {topic: [*system, {"role": "user", "content": render("propose", topic=topic, one=task.one)}] for topic in task.topics}
     model = teacher.model_copy(update={"system_prompt": None, "examples": ()})
     # Only a general model is told how a request looks; the pocket model knows.
     temperature = config.request_temperature if config.request_temperature is not None else 1.0 if ask else 0.7

@@ -3,7 +3,7 @@
 from idiolect.tasks.claims import invented_facts, usual_facts
 from idiolect.tasks.facts import FORMULAS, missing_facts, request_facts
 from idiolect.tasks.faults import cut_short, ending, meta_comments, placeholders
-from idiolect.tasks.task import Checks, Task, load_task
+from idiolect.tasks.task import Checks, Task, load_task, packaged_tasks, read_task
 
 __all__ = [
     "FORMULAS",
@@ -15,7 +15,9 @@ __all__ = [
     "load_task",
     "meta_comments",
     "missing_facts",
+    "packaged_tasks",
     "placeholders",
+    "read_task",
     "request_facts",
     "usual_facts",
 ]

@@ -1,6 +1,7 @@
 """A task: one small file that says what is written, about what, and what counts as good.
 
-Knows the file's fields. Knows nothing of models. A task file of one's own lies in the workspace as ``<name>.toml``.
+Knows the file's fields. Knows nothing of models. A task file of one's own lies in the workspace as ``<name>.toml``
+(docs/tasks.md tells how to write one).
 """
 
 from __future__ import annotations
@@ -13,7 +14,9 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from idiolect.errors import InputError
 from idiolect.workspace import Workspace, read_text
 
-__all__ = ["Checks", "Task", "load_task"]
+__all__ = ["Checks", "Task", "load_task", "packaged_tasks", "read_task"]
+
+_PACKAGED = Path(__file__).parent
 
 
 class Checks(BaseModel):
@@ -32,6 +35,12 @@ class Task(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
     name: str
     """The task's short name, as in the settings."""
+    one: str = "text"
+    """What one of the texts is called: "e-mail", "commit message"."""
+    many: str = "texts"
+    """What several are called: "e-mails"."""
+    letter: bool = False
+    """Whether the texts greet by name and sign off: names that stand there only are no facts that a request must state."""
     instruction: str
     """What a general model is told to write; the pocket model knows without."""
     request_form: str
@@ -39,7 +48,7 @@ class Task(BaseModel):
     topics: tuple[str, ...] = Field(min_length=1)
     """Seed topics of synthetic requests."""
     rubric: str
-    """The default rubric of a judge, as Markdown."""
+    """The judge's rubric where the workspace has no rubric.md, in the same form: Criteria with anchors, Hard failures."""
     checks: Checks = Checks()
     """What every draft is held to."""
 
@@ -49,22 +58,26 @@ def load_task(name: str, workspace: Workspace | None = None) -> Task:
 
     Raises ``InputError`` for an unknown name or a file with a wrong field.
     """
-    packaged = Path(__file__).parent
-    folders = [workspace.root, packaged] if workspace else [packaged]
+    folders = [workspace.root, _PACKAGED] if workspace else [_PACKAGED]
     stem = name.removesuffix(".toml")
     for folder in folders:
         path = folder / f"{stem}.toml"
         if path.is_file():
-            return _read(path)
-    known = sorted(path.stem for path in packaged.glob("*.toml"))
+            return read_task(path)
     raise InputError(
         f"unknown task {name!r}",
         where="idiolect.toml, field task",
-        hint=f"Known: {', '.join(known)}; or write {stem}.toml in the workspace",
+        hint=f"Known: {', '.join(packaged_tasks())}; or write {stem}.toml in the workspace",
     )
 
 
-def _read(path: Path) -> Task:
+def packaged_tasks() -> list[str]:
+    """The names of the tasks that ship with the package, e-mail first."""
+    return sorted((path.stem for path in _PACKAGED.glob("*.toml")), key=lambda name: (name != "email", name))
+
+
+def read_task(path: Path) -> Task:
+    """The task of a file. Raises ``InputError`` naming the file and the field that is wrong."""
     try:
         return Task.model_validate(tomllib.loads(read_text(path)))
     except tomllib.TOMLDecodeError as error:

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 from functools import cache
 
 from idiolect.corpus import Fact
-from idiolect.world import intents, traits
+from idiolect.world import intents, reviews, traits
 
 __all__ = ["facts_invented", "facts_kept", "placeholders"]
 
@@ -33,7 +33,7 @@ def _lexicon() -> frozenset[str]:
     for extra in intents.EXTRAS:
         texts += [extra.sentence, extra.label]
     texts += [*traits.GREETINGS, *traits.SIGN_OFFS, *traits.OPENERS, *traits.CLOSINGS, *traits.PS_LINES, *traits.EMOJI]
-    texts += [*traits.PHRASE_WORDS, "until name for number find me"]
+    texts += [*reviews.TEXTS, *traits.PHRASE_WORDS, "until name for number find me"]
     plain = " ".join(texts).replace("<h>", " ").replace("^", " ").replace("[", " ").replace("]", " ").replace("|", " ")
     return frozenset(_words(re.sub(r"{\w*}", " ", plain)))
 

@@ -1,4 +1,4 @@
-"""Simulated correspondents: who they are, what they write about, and the e-mails that they would write.
+"""Simulated people: who they are, what they write about, and the e-mails (or reviews, ``reviews``) that they would write.
 
 The world with known truth: an author's traits and a request's facts are given, so that every measure can be checked
 against them. Knows traits, intents and vocabularies. Knows nothing of models.
@@ -9,12 +9,14 @@ from __future__ import annotations
 import random
 import re
 from pathlib import Path
+from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from idiolect.corpus import Demonstration, Fact
 from idiolect.errors import InputError
 from idiolect.workspace import read_json, write_json
+from idiolect.world import reviews
 from idiolect.world.habits import HABITS, find_habit, sample_habits, with_habits, without_habits
 from idiolect.world.intents import EXTRAS, FOLLOW_UPS, INTENTS, LONG_FILLERS, TAILS, Extra, Intent
 from idiolect.world.traits import HEDGES, HOUSE, TRAITS, describe_trait, find_trait, sample_traits
@@ -38,13 +40,18 @@ _INTENTS = {intent.name: intent for intent in INTENTS}
 _EXTRAS = {extra.slot: extra for extra in EXTRAS}
 
 
+Genre = Literal["email", "review"]
+"""What a simulated person writes."""
+
+
 class Author(BaseModel):
-    """A simulated person: a name, a value for each style trait, and habits."""
+    """A simulated person: a name, a value for each style trait of what the person writes, and habits."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
     name: str
     traits: dict[str, str]
     habits: dict[str, str] = {}
+    genre: Genre = "email"
 
     @property
     def own_words(self) -> tuple[str, ...]:
@@ -52,7 +59,7 @@ class Author(BaseModel):
         return (self.name, *self.traits.values(), *self.habits.values())
 
     def save(self, path: Path) -> None:
-        write_json(path, self.model_dump())
+        write_json(path, self.model_dump(exclude_defaults=True))
 
     @classmethod
     def load(cls, path: Path) -> Author:
@@ -60,7 +67,7 @@ class Author(BaseModel):
             author = cls.model_validate(read_json(path))
         except ValidationError as error:
             raise InputError(f"is not an author: {error.errors()[0]['msg']}", where=str(path), hint="Delete it or make it anew") from error
-        unknown = set(author.traits) ^ set(TRAITS)
+        unknown = set(author.traits) ^ set(reviews.TRAITS if author.genre == "review" else TRAITS)
         if unknown:
             raise InputError(f"unknown or missing traits {sorted(unknown)}", where=f"{path}, field traits")
         if not set(author.habits) <= set(HABITS):
@@ -90,13 +97,15 @@ class Situation(BaseModel):
         return tuple(found)
 
 
-def sample_author(split: str, seed: int, *, habits: bool = True) -> Author:
+def sample_author(split: str, seed: int, genre: Genre = "email", *, habits: bool = True) -> Author:
     """The author number ``seed`` of a split; sets of traits are disjoint between splits.
 
-    Without ``habits`` the author is one that the pocket model can be told of completely.
+    Without ``habits`` the author is one that the pocket model can be told of completely; reviewers have none.
     """
     rng = random.Random(f"author {split} {seed}")
     name = draw("recipient", rng, split)
+    if genre == "review":
+        return Author(name=name, traits=reviews.sample_traits(name, split, rng), genre=genre)
     traits = sample_traits(name, split, rng)
     return Author(name=name, traits=traits, habits=sample_habits(split, random.Random(f"habits {split} {seed}")) if habits else {})
 
@@ -129,6 +138,8 @@ def _unlike(value: str, slots: dict[str, str], slot: str, rng: random.Random, sp
 
 def describe(author: Author, wording: int | random.Random = 0) -> list[str]:
     """The author's traits as lines of plain English; the house style's go without saying, and habits can't be told."""
+    if author.genre == "review":
+        return [line for trait, value in author.traits.items() if (line := reviews.describe_trait(trait, value))]
     lines = []
     for trait in TRAITS:
         line = describe_trait(trait, author.traits[trait], wording.randrange(2) if isinstance(wording, random.Random) else wording)
@@ -139,8 +150,9 @@ def describe(author: Author, wording: int | random.Random = 0) -> list[str]:
 
 def traits_found(author: Author, text: str) -> dict[str, bool]:
     """For each trait, whether the text shows the author's value, whatever habits it shows beside."""
+    find = reviews.find_trait if author.genre == "review" else find_trait
     plain = without_habits(text, author.habits)
-    return {trait: find_trait(trait, value, plain) for trait, value in author.traits.items()}
+    return {trait: find(trait, value, plain) for trait, value in author.traits.items()}
 
 
 def habits_found(author: Author, text: str) -> dict[str, bool]:
@@ -236,16 +248,21 @@ def realise(situation: Situation, author: Author, seed: int | str = 0) -> str:
 
 
 def demonstrations(author: Author, split: str, count: int, seed: int = 0) -> list[Demonstration]:
-    """``count`` e-mails of an author with their requests and facts, each about a situation of its own."""
+    """``count`` texts of an author with their requests and facts, each about a situation of its own."""
     rows = []
     for index in range(count):
-        situation = sample_situation(split, f"{author.name} {seed} {index}")
+        if author.genre == "review":
+            situation = reviews.sample_purchase(split, f"{author.name} {seed} {index}")
+            output = reviews.realise(situation, author.traits, seed)
+        else:
+            situation = sample_situation(split, f"{author.name} {seed} {index}")
+            output = realise(situation, author, seed)
         rows.append(
             Demonstration(
                 id=f"{seed}-{index}",
                 thread=f"{seed}-{index}",
                 input=situation.request,
-                output=realise(situation, author, seed),
+                output=output,
                 source="simulated",
                 facts=situation.facts,
             )
