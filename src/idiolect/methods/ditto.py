@@ -153,18 +153,19 @@ class _Trainer:
         # What a kill left of a round is done again, and is told once.
         done = [row for row in read_json_lines(metrics, torn_tail=True) if row.get("round", -1) < saved[-1]["round"]] if saved else []
         write_json_lines(metrics, done)
-        if saved:
-            self.round = saved[-1]["round"]
+        if not saved:
+            client = await self.connection.client.create_lora_training_client(
+                self.plain.base_model, rank=16, seed=self.seed, train_mlp=self.config.layers == "all",
+                train_unembed=self.config.layers == "all",
+            )  # fmt: skip
+            await self._imitate(client)
+            saved = [{"round": 0, "state": (await client.save_state("round-0")).path}]
+            append_json_line(self._checkpoints, saved[0])
+        self.round = saved[-1]["round"]
+        if self.round:
             return await self.connection.client.create_training_client_from_state_with_optimizer(saved[-1]["state"])
-        client = await self.connection.client.create_lora_training_client(
-            self.plain.base_model, rank=16, seed=self.seed, train_mlp=self.config.layers == "all",
-            train_unembed=self.config.layers == "all",
-        )  # fmt: skip
-        await self._imitate(client)
-        # The optimizer's moments belong to imitation: DPO begins with new ones, as a run that is gone on with here would.
-        state = (await client.save_state("round-0")).path
-        append_json_line(self._checkpoints, {"round": 0, "state": state})
-        return await self.connection.client.create_training_client_from_state(state)
+        # The optimizer's moments belong to imitation; DPO begins with new ones.
+        return await self.connection.client.create_training_client_from_state(saved[-1]["state"])
 
     async def _imitate(self, client: tinker.TrainingClient) -> None:
         """Line 1: supervised fine-tuning on the demonstrations, all in one batch, until its loss is low."""
