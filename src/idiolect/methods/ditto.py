@@ -38,7 +38,8 @@ if TYPE_CHECKING:
 
 __all__ = ["DittoConfig", "ditto"]
 
-_POCKET_RATE = 5e-4
+_POCKET_RATE = 1e-4
+"""At 5e-4 the demonstrations' own likelihood falls within four steps and drafts fall apart in the second round (docs/LOG.md)."""
 _MAX_LENGTH = 1024
 """Tokens of a request and its text; longer ones are cut."""
 
@@ -62,7 +63,7 @@ class DittoConfig(BaseModel):
     batch_size: int = Field(default=24, ge=1)
     """Comparisons a step."""
     learning_rate: float | None = Field(default=None, gt=0)
-    """Of the DPO steps; by default 5e-4 for the pocket model, else 1e-5."""
+    """Of the DPO steps; by default 1e-4 for the pocket model, else 1e-5."""
     beta: float = Field(default=0.05, gt=0)
     """How dear it is to leave the reference."""
     method: Literal["ditto", "spin"] = "ditto"
