@@ -61,13 +61,18 @@ def test_the_loss_starts_at_ln_2_and_leaves_it(connection: Connection, model: Pa
     assert all(1 <= len(list(read_json_lines(folder / "rounds" / f"{number}.jsonl"))) <= 6 for number in range(2))
 
 
-def test_a_stopped_run_goes_on_to_the_same_figures(connection: Connection, model: Path, tmp_path: Path) -> None:
+class StoppedError(Exception):
+    """What a kill at this place would be."""
+
+
+@pytest.mark.parametrize("after", [0, 1])
+def test_a_stopped_run_goes_on_to_the_same_figures(connection: Connection, model: Path, tmp_path: Path, after: int) -> None:
     def stop(done: int, total: int) -> None:
-        if done == 1:
-            raise KeyboardInterrupt
+        if done == after:
+            raise StoppedError
 
     _, whole = run(connection, model, tmp_path / "whole")
-    with pytest.raises(KeyboardInterrupt):
+    with pytest.raises(StoppedError):
         run(connection, model, tmp_path / "stopped", on_progress=stop)
     _, resumed = run(connection, model, tmp_path / "stopped")
     assert (resumed / "rounds" / "1.jsonl").read_bytes() == (whole / "rounds" / "1.jsonl").read_bytes()

@@ -32,7 +32,7 @@ VERBS: dict[str, tuple[str, str]] = {
     "sft": ("sft", "Fine-tune an adapter on the person's voice; does what is missing before it."),
     "judge": ("judge", "A judge of drafts: its rubric, its training, and how far it can be trusted."),
     "rlaif": ("rlaif", "Train the policy on a judge's verdicts, watched for reward hacking."),
-    "ditto": ("ditto", "Fine-tune on a handful of texts, preferred to the model's own drafts."),
+    "ditto": ("ditto", "Fine-tune an adapter on a handful of the person's texts, preferred to the model's own drafts."),
     "improve": ("improve", "Train a writer on your votes and edits."),
     "compare": ("compare", "Measure all writers on the held-out requests."),
     "audit": ("audit", "Copy the workspace with planted secrets, to measure what fine-tuning gives away."),

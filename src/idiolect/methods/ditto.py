@@ -38,7 +38,8 @@ if TYPE_CHECKING:
 
 __all__ = ["DittoConfig", "ditto"]
 
-_POCKET_RATE = 5e-4
+_POCKET_RATE = 1e-4
+"""At 5e-4 the demonstrations' own likelihood falls within four steps and drafts fall apart in the second round (docs/LOG.md)."""
 _MAX_LENGTH = 1024
 """Tokens of a request and its text; longer ones are cut."""
 
@@ -62,7 +63,7 @@ class DittoConfig(BaseModel):
     batch_size: int = Field(default=24, ge=1)
     """Comparisons a step."""
     learning_rate: float | None = Field(default=None, gt=0)
-    """Of the DPO steps; by default 5e-4 for the pocket model, else 1e-5."""
+    """Of the DPO steps; by default 1e-4 for the pocket model, else 1e-5."""
     beta: float = Field(default=0.05, gt=0)
     """How dear it is to leave the reference."""
     method: Literal["ditto", "spin"] = "ditto"
@@ -153,18 +154,19 @@ class _Trainer:
         # What a kill left of a round is done again, and is told once.
         done = [row for row in read_json_lines(metrics, torn_tail=True) if row.get("round", -1) < saved[-1]["round"]] if saved else []
         write_json_lines(metrics, done)
-        if saved:
-            self.round = saved[-1]["round"]
+        if not saved:
+            client = await self.connection.client.create_lora_training_client(
+                self.plain.base_model, rank=16, seed=self.seed, train_mlp=self.config.layers == "all",
+                train_unembed=self.config.layers == "all",
+            )  # fmt: skip
+            await self._imitate(client)
+            saved = [{"round": 0, "state": (await client.save_state("round-0")).path}]
+            append_json_line(self._checkpoints, saved[0])
+        self.round = saved[-1]["round"]
+        if self.round:
             return await self.connection.client.create_training_client_from_state_with_optimizer(saved[-1]["state"])
-        client = await self.connection.client.create_lora_training_client(
-            self.plain.base_model, rank=16, seed=self.seed, train_mlp=self.config.layers == "all",
-            train_unembed=self.config.layers == "all",
-        )  # fmt: skip
-        await self._imitate(client)
-        # The optimizer's moments belong to imitation: DPO begins with new ones, as a run that is gone on with here would.
-        state = (await client.save_state("round-0")).path
-        append_json_line(self._checkpoints, {"round": 0, "state": state})
-        return await self.connection.client.create_training_client_from_state(state)
+        # The optimizer's moments belong to imitation; DPO begins with new ones.
+        return await self.connection.client.create_training_client_from_state(saved[-1]["state"])
 
     async def _imitate(self, client: tinker.TrainingClient) -> None:
         """Line 1: supervised fine-tuning on the demonstrations, all in one batch, until its loss is low."""
