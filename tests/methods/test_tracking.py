@@ -64,4 +64,4 @@ def test_off_by_default(tmp_path: Path) -> None:
             tracker.log(0, loss=1.0)
             tracker.table("drafts", [{"a": 1}])
         assert tracker.project is None
-    assert [path.name for path in run.folder.iterdir()] == ["config.json"]
+    assert {path.name for path in run.folder.iterdir()} == {"config.json", "process.lock"}
