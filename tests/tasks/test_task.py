@@ -61,8 +61,8 @@ def test_every_packaged_task_is_short_and_has_a_rubric_of_the_common_form(name: 
     assert task.one != "text"
     rubric = Rubric.parse(task.rubric)
     assert len(rubric.criteria) >= 3
-    assert len(rubric.failures) >= 3
-    assert all(one.good and one.bad for one in rubric.criteria)
+    # The e-mail's is read by the pocket model with every pair, so it has neither anchors nor a list of failures; `judge propose` adds them.
+    assert name == "email" or (len(rubric.failures) >= 3 and all(one.good and one.bad for one in rubric.criteria))
     assert len((SOURCE / f"{name}.toml").read_text(encoding="utf-8").splitlines()) <= 80
 
 
