@@ -105,7 +105,8 @@ def test_telemetry_is_taken_and_dropped(engine: RunningEngine, qwen3: Path, monk
         body = {"session_id": "s", "platform": "p", "sdk_version": "0.38.0", "events": [{**event, "timestamp": "2026-01-01T00:00:00Z"}]}
         assert http.post("telemetry", json=body).json() == {"status": "accepted"}
         flags = http.post("client/config", json={"sdk_version": "0.38.0"}).json()
-        assert (flags["use_pyqwest_transport"], flags["pjwt_auth_enabled"]) == (False, False)
+        # The transport is the SDK's own default; it costs the client half as much a request (docs/LOG.md).
+        assert (flags["use_pyqwest_transport"], flags["pjwt_auth_enabled"]) == (True, False)
         assert http.post("client/dynamic_config", json={"sdk_version": "0.38.0"}).json()["refresh_interval_sec"] > 0
 
 
