@@ -51,6 +51,7 @@ def test_every_part_of_the_walk_has_its_heading() -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(900)
 def test_the_notebook_runs_anew_with_small_sizes(tmp_path: Path) -> None:
     environment = {name: value for name, value in os.environ.items() if not name.startswith(("TINKER_", "IDIOLECT_NOTEBOOK_"))}
     environment |= {
