@@ -19,7 +19,7 @@ from idiolect.service import Model
 from idiolect.service.sampling import complete, draft
 from idiolect.settings import pocket_model
 from idiolect.workspace import Workspace, read_json
-from idiolect.world import Author, describe, facts_kept, sample_author, sample_situation, traits_found
+from idiolect.world import demonstrations, describe, facts_kept, sample_author, sample_situation, traits_found
 
 COUNT = 24
 
@@ -62,8 +62,9 @@ def test_it_keeps_facts_and_obeys_a_described_style(connection):
 
 def test_few_examples_and_fine_tuning_both_raise_the_style(place, connection):
     settings = prepare(place, 0, "development")
-    author = Author.load(place.truth)
-    rows, requests = load_demonstrations(place.demonstrations), [row.input for row in load_demonstrations(place.heldout)[:COUNT]]
+    # Without habits: what the model was trained to vary is what is looked at here.
+    author = sample_author("development", 0, habits=False)
+    rows, requests = demonstrations(author, "development", 10, seed=1), [row.input for row in load_demonstrations(place.heldout)[:COUNT]]
     writers = {"baseline": baseline(place, settings), **connection.run(prompting(connection, place, settings, rows))}
     writers["sft"] = connection.run(sft(connection, place, settings, rows, [], SftConfig(data="demonstrations", steps=40)))
     style = {}
