@@ -22,6 +22,9 @@ from idiolect.engine.transformer import Attend, Transformer
 
 __all__ = ["BLOCK", "BlockCache", "Full", "Table"]
 
+IDLE_BYTES = 256 << 20
+"""Of blocks that nobody holds; with more of them, those are taken before memory that was never touched."""
+
 Key = tuple[int, tuple[int, ...]]
 """The identity of what stands before a block, and the block's tokens."""
 
@@ -42,6 +45,7 @@ class BlockCache:
     def __init__(self, model: Transformer, limit: int) -> None:
         """``limit`` is the number of blocks that may ever exist; memory is taken as they are needed."""
         self.model, self.limit = model, max(2, limit)
+        self.kept = max(1, IDLE_BYTES // self.bytes_per_block(model))
         self.keys: list[torch.Tensor] = []
         self.values: list[torch.Tensor] = []
         self.moved = 0
@@ -149,7 +153,7 @@ class BlockCache:
                     self._idle[block] = None
 
     def _take(self) -> int:
-        if not self._free and self.count < self.limit:
+        if not self._free and self.count < self.limit and len(self._idle) < self.kept:
             self._grow()
         if self._free:
             block = self._free.pop()

@@ -97,17 +97,17 @@ class _Attention(torch.autograd.Function):
         v, normalizers = kernels.Row(qkv, (heads + kv_heads) * size), torch.empty(count, heads)
         shape = (len(starts) - 1, starts, heads, kv_heads, size)
         kernels.call("attention", dtype, *shape, q, k, v, qkv.shape[1], out, normalizers)
-        ctx.save_for_backward(qkv, q, k, normalizers, inverse, norm, *angles)
+        ctx.save_for_backward(qkv, q, k, out, normalizers, inverse, norm, *angles)
         ctx.shape = shape
         return out
 
     @staticmethod
     def backward(ctx, dout):  # pyright: ignore[reportIncompatibleMethodOverride]
-        qkv, q, k, normalizers, inverse, norm, *angles = ctx.saved_tensors
+        qkv, q, k, out, normalizers, inverse, norm, *angles = ctx.saved_tensors
         _, _, heads, kv_heads, size = ctx.shape
         dqkv, dq, dk = torch.empty_like(qkv), torch.empty_like(q), torch.empty_like(k)
         v, dv = (kernels.Row(whole, (heads + kv_heads) * size) for whole in (qkv, dqkv))
-        arguments = (q, k, v, qkv.shape[1], normalizers, dout.contiguous(), dq, dk, dv)
+        arguments = (q, k, v, qkv.shape[1], out, normalizers, dout.contiguous(), dq, dk, dv)
         kernels.call("attention_backward", qkv.dtype, *ctx.shape, *arguments)
         shape = (qkv.shape[0], heads, kv_heads, size)
         kernels.call("turn_heads_backward", qkv.dtype, *shape, qkv, norm, *angles, inverse, dq, dk, dqkv)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import ctypes
 import gc
 import os
 import re
@@ -66,6 +67,9 @@ def serve(options: Options) -> None:
     """Serve until SIGTERM, SIGINT or the parent's end. Raises ``InputError`` or ``EngineError`` for what cannot be started."""
     if not options.models:
         raise InputError("no model is named", hint="Give --model FOLDER, or a hub name")
+    # Read when OpenMP is loaded, with torch; helpers that wait awake for long are in the way of the client on the same cores.
+    os.environ.setdefault("GOMP_SPINCOUNT", SPINS)
+    _keep_memory()
     token, drawn = options.token, options.token is None
     if token is None:
         token = f"tml-{secrets.token_hex(16)}"
@@ -90,6 +94,15 @@ def serve(options: Options) -> None:
         print(f"adapter {_imported(adapter, bases, checkpoints)}", file=sys.stderr, flush=True)
     with asyncio.Runner(loop_factory=_loop()) as runner:
         runner.run(_run(options, token, drawn, listener, bases, checkpoints))
+
+
+def _keep_memory() -> None:
+    """Let glibc keep what a step frees for the next one: by default it gives large pieces back, and the kernel clears them anew."""
+    with contextlib.suppress(OSError, AttributeError):
+        mallopt = ctypes.CDLL(None).mallopt
+        # malloc.h: one arena, so that the worker's pieces are not held to 64 MB; no own mappings below 1 GiB; the top kept up to as much.
+        for option, value in ((-8, 1), (-3, 1 << 30), (-1, 1 << 30)):
+            mallopt(option, value)
 
 
 def _loop():

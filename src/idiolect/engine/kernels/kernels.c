@@ -58,7 +58,7 @@ static inline float fast_exp(float x) {
     return p * scale.value;
 }
 
-#define ROWS 48 /* queries attended at once; a multiple of a tile's rows */
+#define ROWS 64 /* queries at once on the way back through attention; a multiple of a panel's columns */
 
 static inline int64_t padded(int64_t n) { return (n + 2 * BLOCK - 1) / (2 * BLOCK) * (2 * BLOCK); }
 
@@ -110,13 +110,15 @@ static void multiply(int64_t M, int64_t N, int64_t K, const float *a, int64_t ro
 #undef DO
 }
 
-/* One panel, 32 columns of a packed weight, times R rows of x [*, K]. A float panel is [K, 32]. */
-static inline __attribute__((always_inline)) void panel_float32(const int R, int64_t K, const float *x, const float *panel, float *c) {
-    tile(R, K, x, K, 1, panel, 2 * BLOCK, c, 2 * BLOCK, 0);
+/* One panel, 32 columns of a packed right side, times R rows of x [*, K], row apart. A float panel is [K, 32]. */
+static inline __attribute__((always_inline)) void panel_float32(const int R, int64_t K, const float *x, int64_t row, const float *panel,
+                                                                float *c) {
+    tile(R, K, x, row, 1, panel, 2 * BLOCK, c, 2 * BLOCK, 0);
 }
 
 /* A bfloat16 panel is [K / 2, 32, 2]: the processor multiplies pairs. */
-static inline __attribute__((always_inline)) void panel_bfloat16(const int R, int64_t K, const bf16 *x, const bf16 *panel, float *c) {
+static inline __attribute__((always_inline)) void panel_bfloat16(const int R, int64_t K, const bf16 *x, int64_t row, const bf16 *panel,
+                                                                 float *c) {
 #ifdef __AVX512BF16__
     __m512 left[TILE], right[TILE];
     for (int r = 0; r < R; r++) left[r] = right[r] = _mm512_setzero_ps();
@@ -124,7 +126,7 @@ static inline __attribute__((always_inline)) void panel_bfloat16(const int R, in
         __m512bh b0 = (__m512bh)_mm512_loadu_si512(panel + k * 4 * BLOCK), b1 = (__m512bh)_mm512_loadu_si512(panel + k * 4 * BLOCK + 2 * BLOCK);
         for (int r = 0; r < R; r++) {
             int32_t pair;
-            memcpy(&pair, x + r * K + 2 * k, sizeof pair);
+            memcpy(&pair, x + r * row + 2 * k, sizeof pair);
             __m512bh a = (__m512bh)_mm512_set1_epi32(pair);
             left[r] = _mm512_dpbf16_ps(left[r], a, b0);
             right[r] = _mm512_dpbf16_ps(right[r], a, b1);
@@ -135,14 +137,21 @@ static inline __attribute__((always_inline)) void panel_bfloat16(const int R, in
         _mm512_storeu_ps(c + r * 2 * BLOCK + BLOCK, right[r]);
     }
 #else
-    for (int r = 0; r < R; r++)
-        for (int n = 0; n < 2 * BLOCK; n++) {
-            float sum = 0;
-            for (int64_t k = 0; k < K; k++) sum += load_bf16(x[r * K + k]) * load_bf16(panel[k / 2 * 4 * BLOCK + 2 * n + k % 2]);
-            c[r * 2 * BLOCK + n] = sum;
+    for (int r = 0; r < R; r++) {
+        float sums[2 * BLOCK] = {0};
+        for (int64_t k = 0; k < K; k += 2) {
+            float first = load_bf16(x[r * row + k]), second = load_bf16(x[r * row + k + 1]);
+#pragma omp simd
+            for (int n = 0; n < 2 * BLOCK; n++)
+                sums[n] += first * load_bf16(panel[k * 2 * BLOCK + 2 * n]) + second * load_bf16(panel[k * 2 * BLOCK + 2 * n + 1]);
         }
+        memcpy(c + r * 2 * BLOCK, sums, sizeof sums);
+    }
 #endif
 }
+
+/* Neighbours in a panel that are multiplied together. */
+#define PAIR(T) ((int64_t)(sizeof(T) == 2 ? 2 : 1))
 
 #ifdef __AVX512BF16__
 #define PANELS(T) 1

@@ -145,87 +145,183 @@ static inline void NAME(gather)(int64_t rows, int64_t D, const T *from, int64_t 
     }
 }
 
+/* Rows of from [rows, D], stride apart, as the columns of a product's right side: panels of 32 of them, [D / P, 32, P] each, the last
+   one filled up with zeros. A float panel has P = 1, a bfloat16 one pairs. */
+static inline void NAME(pack_columns)(int64_t rows, int64_t D, const T *from, int64_t stride, T *to) {
+    for (int64_t n = 0; n < rows; n += 2 * BLOCK, to += D * 2 * BLOCK) {
+        int64_t count = rows - n < 2 * BLOCK ? rows - n : 2 * BLOCK;
+        if (count < 2 * BLOCK) memset(to, 0, (size_t)(D * 2 * BLOCK) * sizeof(T));
+        for (int64_t i = 0; i < count; i++)
+            for (int64_t d = 0; d < D; d += PAIR(T))
+                for (int p = 0; p < PAIR(T); p++) to[d * 2 * BLOCK + i * PAIR(T) + p] = from[(n + i) * stride + d + p];
+    }
+}
+
+/* from [rows, D], stride apart, as a product's right side: panels of 32 of its columns, [held / P, 32, P] each, zeros past rows. */
+static inline void NAME(pack_rows)(int64_t rows, int64_t D, const T *from, int64_t stride, T *to, int64_t held) {
+    int64_t whole = rows / PAIR(T) * PAIR(T);
+    for (int64_t n = 0; n < D; n += 2 * BLOCK, to += held * 2 * BLOCK) {
+        memset(to + whole * 2 * BLOCK, 0, (size_t)((held - whole) * 2 * BLOCK) * sizeof(T));
+        int64_t count = D - n < 2 * BLOCK ? D - n : 2 * BLOCK;
+        for (int64_t r = 0; r < rows; r++)
+            for (int64_t i = 0; i < count; i++) to[r / PAIR(T) * PAIR(T) * 2 * BLOCK + i * PAIR(T) + r % PAIR(T)] = from[r * stride + n + i];
+    }
+}
+
+/* Attention of rows <= TOGETHER queries [rows, D], the first of which sees before + 1 places, over keys packed as columns and values
+   packed as rows of held places; out rows are stride apart. The log sum exp of each row's scores goes to normalizers (if any), apart
+   by apart. scratch holds TOGETHER * (held + padded(D)) floats and as many T. */
+static inline void NAME(attend_rows)(int64_t rows, int64_t D, int64_t before, const T *queries, const T *keys, const T *values, int64_t held,
+                                     float *scratch, T *out, int64_t stride, float *normalizers, int64_t apart) {
+    int64_t seen = padded(before + rows);
+    float *scores = scratch, *product = scores + TOGETHER * held, scale = 1.0f / sqrtf((float)D), inverse[TOGETHER];
+    T *weights = (T *)(product + TOGETHER * padded(D));
+    for (int64_t n = 0; n < seen; n += 2 * BLOCK) {
+        float c[TILE * 2 * BLOCK];
+#define DO(R)                                                          \
+    {                                                                  \
+        NAME(panel)(R, D, queries + m * D, D, keys + n * D, c);        \
+        for (int r = 0; r < R; r++) memcpy(scores + (m + r) * held + n, c + r * 2 * BLOCK, sizeof(float) * 2 * BLOCK); \
+    }
+        TILES(rows, m, DO)
+#undef DO
+    }
+    for (int64_t r = 0; r < rows; r++) {
+        float *row = scores + r * held, best = row[0], sum = 0;
+        T *weight = weights + r * seen;
+        for (int64_t i = before + r + 1; i < seen; i++) row[i] = -3e38f;
+#pragma omp simd reduction(max : best)
+        for (int64_t i = 0; i < seen; i++) best = row[i] > best ? row[i] : best;
+#pragma omp simd reduction(+ : sum)
+        for (int64_t i = 0; i < seen; i++) {
+            float x = fast_exp((row[i] - best) * scale);
+            sum += x;
+            weight[i] = STORE(x);
+        }
+        inverse[r] = 1.0f / sum;
+        if (normalizers) normalizers[r * apart] = best * scale + logf(sum);
+    }
+    for (int64_t n = 0; n < D; n += 2 * BLOCK) {
+        int64_t count = D - n < 2 * BLOCK ? D - n : 2 * BLOCK;
+#define DO(R) NAME(panel)(R, seen, weights + m * seen, seen, values + n * held, product + m * 2 * BLOCK);
+        TILES(rows, m, DO)
+#undef DO
+        for (int64_t r = 0; r < rows; r++)
+            for (int64_t i = 0; i < count; i++) out[r * stride + n + i] = STORE(product[r * 2 * BLOCK + i] * inverse[r]);
+    }
+}
+
 /* Causal attention within each of S sequences, tokens starts[s]..starts[s + 1] of q [N, heads, D], k [N, kv, D] and v (rows
    vstride apart, kv * D used) -> out [N, heads, D] and the log sum exp of each row's scores in normalizers [N, heads]. */
 EXPORT void NAME(attention)(int64_t S, const int64_t *starts, int64_t heads, int64_t kv, int64_t D, const T *q, const T *k, const T *v,
                             int64_t vstride, T *out, float *normalizers) {
     int64_t group = heads / kv, wide = padded(D);
-    float scale = 1.0f / sqrtf((float)D);
 #pragma omp parallel for collapse(2) schedule(dynamic, 1)
     for (int64_t s = 0; s < S; s++)
         for (int64_t g = 0; g < kv; g++) {
-            int64_t first = starts[s], length = starts[s + 1] - first, long_ = padded(length);
-            float *scratch = zeros(D * long_ + length * wide + ROWS * (2 * wide + long_));
-            float *keys = scratch, *values = keys + D * long_, *queries = values + length * wide, *mixed = queries + ROWS * wide;
-            float *scores = mixed + ROWS * wide;
-            NAME(gather)(length, D, k + (first * kv + g) * D, kv * D, 1, keys, long_, 1);
-            NAME(gather)(length, D, v + first * vstride + g * D, vstride, 1, values, wide, 0);
+            int64_t first = starts[s], length = starts[s + 1] - first, held = padded(length);
+            float *scratch = zeros(2 * TOGETHER * (held + wide) + 2 * held * wide + TOGETHER * wide);
+            T *keys = (T *)(scratch + 2 * TOGETHER * (held + wide)), *values = keys + held * wide, *queries = values + held * wide;
+            NAME(pack_columns)(length, D, k + (first * kv + g) * D, kv * D, keys);
+            NAME(pack_rows)(length, D, v + first * vstride + g * D, vstride, values, held);
             for (int64_t h = g * group; h < (g + 1) * group; h++)
-                for (int64_t start = 0; start < length; start += ROWS) {
-                    int64_t rows = length - start < ROWS ? length - start : ROWS, seen = start + rows;
-                    NAME(gather)(rows, D, q + ((first + start) * heads + h) * D, heads * D, scale, queries, wide, 0);
-                    multiply(rows, padded(seen), D, queries, wide, 1, keys, long_, scores, long_, 0);
-                    for (int64_t r = 0; r < rows; r++) {
-                        float *row = scores + r * long_, sum = 0, best = row[0];
-                        int64_t own = start + r + 1;
-#pragma omp simd reduction(max : best)
-                        for (int64_t i = 0; i < own; i++) best = row[i] > best ? row[i] : best;
-#pragma omp simd reduction(+ : sum)
-                        for (int64_t i = 0; i < own; i++) sum += row[i] = fast_exp(row[i] - best);
-                        for (int64_t i = 0; i < own; i++) row[i] /= sum;
-                        for (int64_t i = own; i < seen; i++) row[i] = 0;
-                        normalizers[(first + start + r) * heads + h] = best + logf(sum);
-                    }
-                    multiply(rows, wide, seen, scores, long_, 1, values, wide, mixed, wide, 0);
-                    for (int64_t r = 0; r < rows; r++)
-                        for (int64_t d = 0; d < D; d++) out[((first + start + r) * heads + h) * D + d] = STORE(mixed[r * wide + d]);
+                for (int64_t start = 0; start < length; start += TOGETHER) {
+                    int64_t rows = length - start < TOGETHER ? length - start : TOGETHER, at = (first + start) * heads + h;
+                    for (int64_t r = 0; r < rows; r++) memcpy(queries + r * D, q + (at + r * heads) * D, (size_t)D * sizeof(T));
+                    NAME(attend_rows)(rows, D, start, queries, keys, values, held, scratch, out + at * D, heads * D, normalizers + at, heads);
                 }
             free(scratch);
         }
 }
 
-/* The gradient of attention for dout [N, heads, D] -> dq [N, heads, D], dk [N, kv, D], and dv with rows vstride apart. */
+/* The gradient of attention for dout [N, heads, D] -> dq [N, heads, D], dk [N, kv, D], and dv with rows vstride apart. The weights are
+   computed anew and transposed, [places, queries], ROWS queries at once: so they are the left side of the products for keys and values
+   as they stand, and each query's number is a lane. Dao 2023 (arXiv 2307.08691), algorithm 2. */
 EXPORT void NAME(attention_backward)(int64_t S, const int64_t *starts, int64_t heads, int64_t kv, int64_t D, const T *q, const T *k,
-                                     const T *v, int64_t vstride, const float *normalizers, const T *dout, T *dq, T *dk, T *dv) {
+                                     const T *v, int64_t vstride, const T *out, const float *normalizers, const T *dout, T *dq, T *dk, T *dv) {
     int64_t group = heads / kv, wide = padded(D);
     float scale = 1.0f / sqrtf((float)D);
 #pragma omp parallel for collapse(2) schedule(dynamic, 1)
     for (int64_t s = 0; s < S; s++)
         for (int64_t g = 0; g < kv; g++) {
-            int64_t first = starts[s], length = starts[s + 1] - first, long_ = padded(length);
-            float *scratch = zeros(2 * D * long_ + 3 * length * wide + ROWS * (3 * wide + 2 * long_));
-            float *keys = scratch, *turned_keys = keys + length * wide, *turned_values = turned_keys + D * long_;
-            float *dkeys = turned_values + D * long_, *dvalues = dkeys + length * wide;
-            float *queries = dvalues + length * wide, *back = queries + ROWS * wide, *dqueries = back + ROWS * wide;
-            float *weights = dqueries + ROWS * wide, *slopes = weights + ROWS * long_;
-            NAME(gather)(length, D, k + (first * kv + g) * D, kv * D, 1, keys, wide, 0);
-            NAME(gather)(length, D, k + (first * kv + g) * D, kv * D, 1, turned_keys, long_, 1);
-            NAME(gather)(length, D, v + first * vstride + g * D, vstride, 1, turned_values, long_, 1);
+            int64_t first = starts[s], length = starts[s + 1] - first, held = (length + ROWS - 1) / ROWS * ROWS;
+            float *scratch = zeros(5 * held * wide + 3 * held * ROWS + 4 * ROWS * wide);
+            float *dkeys = scratch, *dvalues = dkeys + held * wide;
+            T *keys = (T *)(dvalues + held * wide), *values = keys + held * wide, *turned_keys = values + held * wide;
+            T *weights = turned_keys + held * wide, *slopes = weights + held * ROWS, *packed_slopes = slopes + held * ROWS;
+            T *query_columns = packed_slopes + held * ROWS, *query_rows = query_columns + ROWS * wide;
+            T *back_columns = query_rows + ROWS * wide, *back_rows = back_columns + ROWS * wide;
+            for (int64_t i = 0; i < length; i++) {
+                const T *key = k + ((first + i) * kv + g) * D;
+                memcpy(keys + i * D, key, (size_t)D * sizeof(T));
+                memcpy(values + i * D, v + (first + i) * vstride + g * D, (size_t)D * sizeof(T));
+                for (int64_t d = 0; d < D; d++) turned_keys[d * held + i] = key[d];
+            }
             for (int64_t h = g * group; h < (g + 1) * group; h++)
                 for (int64_t start = 0; start < length; start += ROWS) {
-                    int64_t rows = length - start < ROWS ? length - start : ROWS, seen = start + rows;
-                    NAME(gather)(rows, D, q + ((first + start) * heads + h) * D, heads * D, scale, queries, wide, 0);
-                    NAME(gather)(rows, D, dout + ((first + start) * heads + h) * D, heads * D, 1, back, wide, 0);
-                    multiply(rows, padded(seen), D, queries, wide, 1, turned_keys, long_, weights, long_, 0);
-                    multiply(rows, padded(seen), D, back, wide, 1, turned_values, long_, slopes, long_, 0);
+                    int64_t rows = length - start < ROWS ? length - start : ROWS, at = (first + start) * heads + h, seen = start + ROWS;
+                    float norm[ROWS] = {0}, delta[ROWS] = {0}, c[TILE * 2 * BLOCK], e[TILE * 2 * BLOCK];
                     for (int64_t r = 0; r < rows; r++) {
-                        float *weight = weights + r * long_, *slope = slopes + r * long_, sum = 0;
-                        float norm = normalizers[(first + start + r) * heads + h];
-                        int64_t own = start + r + 1;
+                        const T *own = out + (at + r * heads) * D, *back = dout + (at + r * heads) * D;
+                        float sum = 0;
 #pragma omp simd reduction(+ : sum)
-                        for (int64_t i = 0; i < own; i++) {
-                            weight[i] = fast_exp(weight[i] - norm);
-                            sum += weight[i] * slope[i];
-                        }
-                        for (int64_t i = 0; i < own; i++) slope[i] = weight[i] * (slope[i] - sum);
-                        for (int64_t i = own; i < seen; i++) weight[i] = slope[i] = 0;
+                        for (int64_t d = 0; d < D; d++) sum += LOAD(own[d]) * LOAD(back[d]);
+                        delta[r] = sum;
+                        norm[r] = normalizers[at + r * heads];
                     }
-                    multiply(rows, wide, seen, slopes, long_, 1, keys, wide, dqueries, wide, 0);
-                    multiply(seen, wide, rows, slopes, 1, long_, queries, wide, dkeys, wide, 1);
-                    multiply(seen, wide, rows, weights, 1, long_, back, wide, dvalues, wide, 1);
-                    for (int64_t r = 0; r < rows; r++)
-                        for (int64_t d = 0; d < D; d++)
-                            dq[((first + start + r) * heads + h) * D + d] = STORE(dqueries[r * wide + d] * scale);
+                    if (rows < ROWS) {
+                        memset(query_columns, 0, (size_t)(ROWS * wide) * sizeof(T));
+                        memset(back_columns, 0, (size_t)(ROWS * wide) * sizeof(T));
+                    }
+                    NAME(pack_columns)(rows, D, q + at * D, heads * D, query_columns);
+                    NAME(pack_columns)(rows, D, dout + at * D, heads * D, back_columns);
+                    NAME(pack_rows)(rows, D, q + at * D, heads * D, query_rows, ROWS);
+                    NAME(pack_rows)(rows, D, dout + at * D, heads * D, back_rows, ROWS);
+                    for (int64_t n = 0; n < ROWS; n += 2 * BLOCK) {
+                        T *packed = packed_slopes + n * held;
+#define DO(R)                                                                                                         \
+    {                                                                                                                 \
+        NAME(panel)(R, D, keys + m * D, D, query_columns + n * D, c);                                                 \
+        NAME(panel)(R, D, values + m * D, D, back_columns + n * D, e);                                                \
+        for (int r = 0; r < R; r++) {                                                                                 \
+            int64_t i = m + r, own = i - start - n; /* the first query of the panel that sees this place */          \
+            T *weight = weights + i * ROWS + n, *slope = slopes + i * ROWS + n;                                      \
+            _Pragma("omp simd") for (int64_t j = 0; j < 2 * BLOCK; j++) {                                            \
+                float w = j < own || n + j >= rows ? 0 : fast_exp(c[r * 2 * BLOCK + j] * scale - norm[n + j]);       \
+                weight[j] = STORE(w);                                                                                 \
+                slope[j] = STORE(w * (e[r * 2 * BLOCK + j] - delta[n + j]) * scale);                                  \
+            }                                                                                                         \
+            for (int64_t j = 0; j < 2 * BLOCK; j++) packed[i / PAIR(T) * PAIR(T) * 2 * BLOCK + j * PAIR(T) + i % PAIR(T)] = slope[j]; \
+        }                                                                                                             \
+    }
+                        TILES(seen, m, DO)
+#undef DO
+                    }
+                    for (int64_t n = 0; n < D; n += 2 * BLOCK) {
+#define DO(R)                                                                                                     \
+    {                                                                                                             \
+        NAME(panel)(R, ROWS, slopes + m * ROWS, ROWS, query_rows + n * ROWS, c);                                  \
+        NAME(panel)(R, ROWS, weights + m * ROWS, ROWS, back_rows + n * ROWS, e);                                  \
+        for (int r = 0; r < R; r++)                                                                               \
+            for (int64_t j = 0; j < 2 * BLOCK; j++) {                                                             \
+                dkeys[(m + r) * wide + n + j] += c[r * 2 * BLOCK + j];                                            \
+                dvalues[(m + r) * wide + n + j] += e[r * 2 * BLOCK + j];                                          \
+            }                                                                                                     \
+    }
+                        TILES(seen, m, DO)
+#undef DO
+                    }
+                    for (int64_t n = 0; n < rows; n += 2 * BLOCK) {
+                        int64_t count = rows - n < 2 * BLOCK ? rows - n : 2 * BLOCK;
+#define DO(R)                                                                                                  \
+    {                                                                                                          \
+        NAME(panel)(R, seen, turned_keys + m * held, held, packed_slopes + n * held, c);                       \
+        for (int64_t j = 0; j < count; j++)                                                                    \
+            for (int r = 0; r < R; r++) dq[(at + (n + j) * heads) * D + m + r] = STORE(c[r * 2 * BLOCK + j]);  \
+    }
+                        TILES(D, m, DO)
+#undef DO
+                    }
                 }
             for (int64_t r = 0; r < length; r++)
                 for (int64_t d = 0; d < D; d++) {
@@ -330,61 +426,37 @@ static float *NAME(attend_one)(int64_t group, int64_t kv, int64_t g, int64_t D, 
 static float *NAME(attend_many)(int64_t rows, int64_t stride, int64_t group, int64_t kv, int64_t g, int64_t D, const float *q,
                                 const float *keys, const float *values, const int32_t *table, int64_t before, T *out, float *scratch,
                                 int64_t *held) {
-    int64_t long_ = padded(before + rows), wide = padded(D);
-    float scale = 1.0f / sqrtf((float)D);
-    scratch = NAME(room)(scratch, held, long_ * (2 * wide + 2 * TOGETHER) + TOGETHER * (3 * wide + 1));
-    float *scores = scratch, *sums = scores + TOGETHER * long_, *product = sums + TOGETHER;
-    T *packed_keys = (T *)(product + TOGETHER * wide), *packed_values = packed_keys + long_ * wide, *weights = packed_values + long_ * wide;
-    T *queries = weights + TOGETHER * long_;
-    /* A float panel is [inner, 32], a bfloat16 one [inner / 2, 32, 2]. */
-    const int64_t P = sizeof(T) == 2 ? 2 : 1;
-    memset(packed_keys, 0, (size_t)(2 * long_ * wide) * sizeof(T));
+    int64_t long_ = padded(before + rows), wide = padded(D), whole = (before + rows) / PAIR(T) * PAIR(T);
+    scratch = NAME(room)(scratch, held, long_ * (2 * wide + 2 * TOGETHER) + TOGETHER * 3 * wide);
+    T *packed_keys = (T *)(scratch + 2 * TOGETHER * (long_ + wide)), *packed_values = packed_keys + long_ * wide;
+    T *queries = packed_values + long_ * wide;
+    /* What lies past the last place weighs next to nothing, and must be a number. */
+    for (int64_t n = 0; n < D; n += 2 * BLOCK)
+        memset(packed_values + n * long_ + whole * 2 * BLOCK, 0, (size_t)((long_ - whole) * 2 * BLOCK) * sizeof(T));
     for (int64_t first = 0; first < before + rows; first += BLOCK) {
         const float *k = keys + ((int64_t)table[first / BLOCK] * kv + g) * D * BLOCK;
         const float *v = values + ((int64_t)table[first / BLOCK] * kv + g) * BLOCK * D;
-        T *to = packed_keys + first / (2 * BLOCK) * D * 2 * BLOCK + first % (2 * BLOCK) * P;
-        for (int64_t d = 0; d < D; d++)
-            for (int64_t i = 0; i < BLOCK; i++) to[d / P * 2 * BLOCK * P + i * P + d % P] = STORE(k[d * BLOCK + i] * scale);
+        T *to = packed_keys + first / (2 * BLOCK) * D * 2 * BLOCK + first % (2 * BLOCK) * PAIR(T);
+        for (int64_t d = 0; d < D; d += PAIR(T), to += 2 * BLOCK * PAIR(T))
+            for (int64_t i = 0; i < BLOCK; i++)
+                for (int p = 0; p < PAIR(T); p++) to[i * PAIR(T) + p] = STORE(k[(d + p) * BLOCK + i]);
         int64_t count = before + rows - first < BLOCK ? before + rows - first : BLOCK;
-        for (int64_t i = 0; i < count; i++)
-            for (int64_t d = 0; d < D; d++)
-                packed_values[d / (2 * BLOCK) * long_ * 2 * BLOCK + (first + i) / P * 2 * BLOCK * P + d % (2 * BLOCK) * P + (first + i) % P] =
-                    STORE(v[i * D + d]);
+        for (int64_t n = 0; n < D; n += 2 * BLOCK) {
+            int64_t some = D - n < 2 * BLOCK ? D - n : 2 * BLOCK, i = 0;
+            to = packed_values + n * long_ + first * 2 * BLOCK;
+            for (; i + PAIR(T) <= count; i += PAIR(T))
+                for (int64_t j = 0; j < some; j++)
+                    for (int p = 0; p < PAIR(T); p++) to[i * 2 * BLOCK + j * PAIR(T) + p] = STORE(v[(i + p) * D + n + j]);
+            for (int64_t j = 0; i < count && j < some; j++) to[i * 2 * BLOCK + j * PAIR(T)] = STORE(v[i * D + n + j]);
+        }
     }
     for (int64_t h = 0; h < group; h++)
         for (int64_t start = 0; start < rows; start += TOGETHER) {
-            int64_t own = rows - start < TOGETHER ? rows - start : TOGETHER, seen = padded(before + start + own);
+            int64_t own = rows - start < TOGETHER ? rows - start : TOGETHER;
             for (int64_t r = 0; r < own; r++)
                 for (int64_t d = 0; d < D; d++) queries[r * D + d] = STORE(q[(start + r) * stride + h * D + d]);
-            for (int64_t n = 0; n < seen; n += 2 * BLOCK) {
-                float c[TOGETHER * 2 * BLOCK];
-#define DO(R) NAME(panel)(R, D, queries + m * D, packed_keys + n * D, c + m * 2 * BLOCK);
-                TILES(own, m, DO)
-#undef DO
-                for (int64_t r = 0; r < own; r++) memcpy(scores + r * long_ + n, c + r * 2 * BLOCK, sizeof(float) * 2 * BLOCK);
-            }
-            for (int64_t r = 0; r < own; r++) {
-                float *row = scores + r * long_, best = row[0], sum = 0;
-                T *weight = weights + r * seen;
-                for (int64_t i = before + start + r + 1; i < seen; i++) row[i] = -3e38f;
-#pragma omp simd reduction(max : best)
-                for (int64_t i = 0; i < seen; i++) best = row[i] > best ? row[i] : best;
-#pragma omp simd reduction(+ : sum)
-                for (int64_t i = 0; i < seen; i++) {
-                    float x = fast_exp(row[i] - best);
-                    sum += x;
-                    weight[i] = STORE(x);
-                }
-                sums[r] = 1.0f / sum;
-            }
-            for (int64_t n = 0; n < wide; n += 2 * BLOCK) {
-#define DO(R) NAME(panel)(R, seen, weights + m * seen, packed_values + n * long_, product + m * 2 * BLOCK);
-                TILES(own, m, DO)
-#undef DO
-                for (int64_t r = 0; r < own; r++)
-                    for (int64_t i = 0; i < 2 * BLOCK && n + i < D; i++)
-                        out[(start + r) * stride + h * D + n + i] = STORE(product[r * 2 * BLOCK + i] * sums[r]);
-            }
+            NAME(attend_rows)(own, D, before + start, queries, packed_keys, packed_values, long_, scratch, out + start * stride + h * D, stride,
+                              0, 0);
         }
     return scratch;
 }
@@ -395,8 +467,10 @@ EXPORT void NAME(cached_attention)(int64_t N, int64_t heads, int64_t kv, int64_t
                                    const float *values, const int32_t *tables, int64_t width, const int64_t *sequence,
                                    const int64_t *positions, T *out) {
     int64_t group = heads / kv, tasks = 0, *firsts = malloc((size_t)(N + 1) * sizeof(int64_t));
+    /* The more tokens share a packing the better, as long as there is work for each thread. */
+    int64_t most = N * kv > 16 * 32 * TOGETHER ? 32 * TOGETHER : 8 * TOGETHER;
     for (int64_t n = 0; n < N; n++) /* adjacent tokens of one sequence go together, up to a bound */
-        if (n == 0 || sequence[n] != sequence[n - 1] || positions[n] != positions[n - 1] + 1 || n - firsts[tasks - 1] == 8 * TOGETHER)
+        if (n == 0 || sequence[n] != sequence[n - 1] || positions[n] != positions[n - 1] + 1 || n - firsts[tasks - 1] == most)
             firsts[tasks++] = n;
     firsts[tasks] = N;
 #pragma omp parallel if (N * kv > 1)
@@ -575,7 +649,7 @@ EXPORT void NAME(linear)(int64_t N, int64_t in, int64_t out, const T *x, const T
                 float c[TILE * 2 * BLOCK];
 #define DO(R)                                                                                               \
     {                                                                                                       \
-        NAME(panel)(R, in, from + m * in, panel, c);                                                        \
+        NAME(panel)(R, in, from + m * in, in, panel, c);                                                        \
         for (int r = 0; r < R; r++)                                                                         \
             for (int64_t i = 0; i < width; i++)                                                             \
                 y[(first + m + r) * out + start + i] = STORE(c[r * 2 * BLOCK + i] + (bias ? LOAD(bias[start + i]) : 0)); \
