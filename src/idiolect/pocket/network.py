@@ -69,7 +69,7 @@ class Layer(nn.Module):
 
 
 def _norm(x: Tensor, weight: Tensor) -> Tensor:
-    return functional.rms_norm(x, (x.shape[-1],), weight, 1e-6)
+    return functional.rms_norm(x, (x.shape[-1],), weight.to(x.dtype), 1e-6)
 
 
 def _rotate(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
