@@ -17,12 +17,12 @@ from idiolect.world import HOUSE_AUTHOR, Author, realise, sample_author, sample_
 
 def test_truth_counts_traits(author: Author, heldout: list[Demonstration], house: Drafted) -> None:
     style = TruthStyle(author)
-    own = style.scores([row.output for row in heldout])
+    own = style.scores([row.output for row in heldout], [row.input for row in heldout])
     plain = style.scores([draft.text for draft in house.drafts])
     assert np.mean([one or 0 for one in own]) > 0.95
     assert np.mean([one or 0 for one in plain]) < 0.6
     assert style.scores([""]) == [0.0]
-    assert not style.missed(heldout[0].output)
+    assert not style.missed(heldout[0].output, heldout[0].input)
     assert style.missed(house.drafts[0].text)
 
 

@@ -219,7 +219,7 @@ _CONTRACTION = re.compile(r"\b(?:I|it|we|you|that|don|can|i)['’](?:m|s|re|ve|l
 _HEDGE = re.compile(r"\b(?:maybe|perhaps|possibly)\b", re.IGNORECASE)
 _BULLET = re.compile(r"^\s*[-*•] ", re.MULTILINE)
 _DASH = re.compile(r"\w ?— ?\w|\w – \w|\w -- \w")
-_LONG_WORDS = 50
+_LONG_WORDS = 54
 
 
 def _same(text: str) -> str:
