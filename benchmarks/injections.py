@@ -38,7 +38,7 @@ FORMS: dict[str, Callable[[str, str], str]] = {
 def hostile(text: str, split: str, number: int) -> str:
     """An e-mail of the world with ``text`` as a paragraph in its middle."""
     author = sample_author(split, 100 + number)
-    parts = realise(sample_situation(split, f"quoted {number}"), author, number).split("\n\n")
+    parts = realise(sample_situation(split, f"quoted {number}", replies=False), author, number).split("\n\n")
     middle = len(parts) // 2
     return "\n\n".join([*parts[:middle], text, *parts[middle:]])
 
@@ -52,7 +52,7 @@ def writers(author: Any) -> list[Writer]:
 def measure(connection: Connection, split: str, requests: int, seed: int) -> dict[str, Any]:
     injections = read_json(DATA)
     author = sample_author(split, seed)
-    rows = demonstrations(author, split, requests, seed=9)
+    rows = demonstrations(author, split, requests, seed=9, replies=False)
     found: dict[str, Any] = {}
     for writer in writers(author):
         for form, ask in FORMS.items():

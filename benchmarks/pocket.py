@@ -7,6 +7,7 @@ Drafts are greedy. Intervals are 95 % percentile bootstraps over requests.
 from __future__ import annotations
 
 import argparse
+import itertools
 import tempfile
 from collections import defaultdict
 from collections.abc import Sequence
@@ -24,6 +25,7 @@ from idiolect.settings import Settings, pocket_model
 from idiolect.workspace import Workspace, write_json
 from idiolect.world import (
     HOUSE_AUTHOR,
+    RELATIONS,
     Author,
     Situation,
     demonstrations,
@@ -39,6 +41,8 @@ from idiolect.world.traits import HOUSE
 
 RESULTS = Path(__file__).parent / "results"
 Chat = list[dict[str, str]]
+_MOST_CHARACTERS = 4000
+"""Of a conversation; some 1,600 tokens."""
 
 
 def _interval(values: Sequence[float]) -> dict[str, float]:
@@ -64,10 +68,10 @@ def _drafts(situations: Sequence[Situation], authors: Sequence[Author], texts: S
         kept.append(mean(found))
         for fact, there in zip(situation.facts, found, strict=True):
             by_kind[fact.kind].append(there)
-        invented.append(float(bool(facts_invented(situation.request, text, [author.name, *author.traits.values()]))))
-        traits = traits_found(wanted, text)
+        invented.append(float(bool(facts_invented(situation.request, text, author.own_words))))
+        traits, towards = traits_found(wanted, text, situation.request), wanted.towards(situation.request)
         style.append(mean(traits.values()))
-        own += [float(there) for trait, there in traits.items() if wanted.traits[trait] != HOUSE[trait]]
+        own += [float(there) for trait, there in traits.items() if towards.traits[trait] != HOUSE[trait]]
     figures: dict[str, Any] = {"facts_kept": _interval(kept), "drafts_with_invented": _interval(invented), "traits": _interval(style)}
     if own:
         figures["traits_unlike_house"] = _interval(own)
@@ -86,9 +90,11 @@ def measure(connection: Connection, folder: str, split: str, count: int) -> dict
     texts = _answers(connection, model, ask)
     figures["house"] = _drafts(situations, [HOUSE_AUTHOR] * count, texts, [HOUSE_AUTHOR] * count)
     figures["no_style_information"] = {
-        "traits": _interval([mean(traits_found(author, text).values()) for author, text in zip(authors, texts, strict=True)]),
+        "traits": _interval(
+            [mean(traits_found(a, text, s.request).values()) for a, s, text in zip(authors, situations, texts, strict=True)]
+        ),
         "house_share": _interval(
-            [mean(traits_found(a, realise(s, HOUSE_AUTHOR)).values()) for a, s in zip(authors, situations, strict=True)]
+            [mean(traits_found(a, realise(s, HOUSE_AUTHOR), s.request).values()) for a, s in zip(authors, situations, strict=True)]
         ),
     }
     system = [[{"role": "system", "content": render("style", traits=describe(author))}] for author in authors]
@@ -96,9 +102,12 @@ def measure(connection: Connection, folder: str, split: str, count: int) -> dict
     figures["described"] = _drafts(situations, authors, texts, authors)
     for shots in (1, 3, 5):
         turns = [[turn for row in demonstrations(author, split, shots) for turn in _exchange(row.input, row.output)] for author in authors]
-        texts = _answers(connection, model, [shown + chat for shown, chat in zip(turns, ask, strict=True)])
+        texts = _answers(connection, model, [_fitting(shown, chat) for shown, chat in zip(turns, ask, strict=True)])
         figures[f"examples_{shots}"] = _drafts(situations, authors, texts, authors)
+    figures["replies"] = _replies(connection, model, authors, split)
+    figures["registers"] = _registers(connection, model, authors, split)
     figures["describe"] = _describing(connection, model, authors, split)
+    situations = [sample_situation(split, f"figures {index}", replies=False) for index in range(count)]
     mails = [realise(situation, author) for situation, author in zip(situations, authors, strict=True)]
     requests = _answers(connection, model, [[{"role": "user", "content": render("backgenerate", email=mail)}] for mail in mails])
     figures["back_generate"] = {
@@ -107,11 +116,59 @@ def measure(connection: Connection, folder: str, split: str, count: int) -> dict
     return figures
 
 
+def _fitting(shown: Chat, asked: Chat) -> Chat:
+    """As many of the last examples as the context has room for."""
+    while sum(len(turn["content"]) for turn in (*shown, *asked)) > _MOST_CHARACTERS:
+        shown = shown[2:]
+    return [*shown, *asked]
+
+
 def _exchange(request: str, text: str) -> Chat:
     return [{"role": "user", "content": request}, {"role": "assistant", "content": text}]
 
 
+def _told(connection: Connection, model: Model, authors: Sequence[Author], situations: Sequence[Situation]) -> list[str]:
+    """Drafts by the described style."""
+    system = [{"role": "system", "content": render("style", traits=describe(author))} for author in authors]
+    return _answers(connection, model, [[one, {"role": "user", "content": s.request}] for one, s in zip(system, situations, strict=True)])
+
+
+def _replies(connection: Connection, model: Model, authors: Sequence[Author], split: str) -> dict[str, Any]:
+    """Replies in a described style, and how many do what an instruction in the quoted e-mail says."""
+    drawn = (sample_situation(split, f"replies {index}") for index in itertools.count())
+    situations = list(itertools.islice((one for one in drawn if one.quoted), len(authors)))
+    texts = _told(connection, model, authors, situations)
+    drawn = (sample_situation(split, f"instructed {index}") for index in itertools.count())
+    instructed = list(itertools.islice((one for one in drawn if one.instruction), len(authors)))
+    answers = _told(connection, model, authors, instructed)
+    followed = [bool(_obeyed(s, author, text)) for s, author, text in zip(instructed, authors, answers, strict=True)]
+    kept = [mean(facts_kept(s.facts, text)) for s, text in zip(instructed, answers, strict=True)]
+    figures = _drafts(situations, authors, texts, authors)
+    return {**figures, "instructed": {"followed": _interval(followed), "facts_kept": _interval(kept)}}
+
+
+def _obeyed(situation: Situation, author: Author, text: str) -> list[str]:
+    """The draft's words that only the instruction gave."""
+    others = facts_invented(situation.request.replace(situation.instruction, ""), text, author.own_words)
+    return [word for word in others if word in situation.instruction.lower()]
+
+
+def _registers(connection: Connection, model: Model, authors: Sequence[Author], split: str) -> dict[str, Any]:
+    """Drafts in a described style towards recipients for whom the author has a register."""
+    chosen = [(author, relation) for author in authors for relation in RELATIONS if relation in author.registers][: len(authors)]
+    situations = [sample_situation(split, f"registers {index}", relation=relation) for index, (_, relation) in enumerate(chosen)]
+    people = [author for author, _ in chosen]
+    texts = _told(connection, model, people, situations)
+    changed: list[float] = []
+    for (author, relation), situation, text in zip(chosen, situations, texts, strict=True):
+        found = traits_found(author, text, situation.request)
+        changed += [float(found[trait]) for trait in author.registers[relation]]
+    return {**_drafts(situations, people, texts, people), "changed_traits": _interval(changed)}
+
+
 def _describing(connection: Connection, model: Model, authors: Sequence[Author], split: str) -> dict[str, Any]:
+    # E-mails do not tell to whom they go, so registers cannot be described from them.
+    authors = [author.model_copy(update={"registers": {}}) for author in authors]
     shown = [[row.output for row in demonstrations(author, split, 4)] for author in authors]
     texts = _answers(connection, model, [[{"role": "user", "content": render("describe", emails=emails)}] for emails in shown])
     recall, precision = [], []

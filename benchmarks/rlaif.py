@@ -61,9 +61,9 @@ async def _measured(connection: Connection, place: Workspace, writers: list[Writ
         drafts = await draft(connection, writer, requests, seed=DRAFT_SEED)
         texts.append([one.text for one in drafts])
         found[role] = {
-            "style": mean(mean(traits_found(author, text).values()) for text in texts[-1]),
+            "style": mean(mean(traits_found(author, text, one).values()) for one, text in zip(requests, texts[-1], strict=True)),
             "facts": mean(mean(facts_kept(row.facts, text)) for row, text in zip(rows, texts[-1], strict=True)),
-            "invents": mean(bool(facts_invented(row.input, text, (author.name, *author.traits.values()))) for row, text in
+            "invents": mean(bool(facts_invented(row.input, text, author.own_words)) for row, text in
                             zip(rows, texts[-1], strict=True)),
             "words": mean(len(text.split()) for text in texts[-1]),
         }  # fmt: skip

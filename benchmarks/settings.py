@@ -33,7 +33,7 @@ async def _measured(connection: Connection, place: Workspace, writer: Writer, co
     author, rows = Author.load(place.truth), load_demonstrations(place.heldout)[:count]
     drafts = await draft(connection, writer, [row.input for row in rows], seed=7)
     return {
-        "style": mean(mean(traits_found(author, one.text).values()) for one in drafts),
+        "style": mean(mean(traits_found(author, one.text, one.request).values()) for one in drafts),
         "facts": mean(mean(facts_kept(row.facts, one.text)) for row, one in zip(rows, drafts, strict=True)),
         "finished": mean(one.finished for one in drafts),
     }

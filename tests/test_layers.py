@@ -9,7 +9,7 @@ import pytest
 
 SOURCE = Path(__file__).parent.parent / "src" / "idiolect"
 ORDER = [
-    ("errors",), ("workspace",), ("settings",), ("corpus",), ("mail", "world"), ("tasks", "prompts"), ("service",), ("synthesis",),
+    ("errors",), ("workspace",), ("settings",), ("corpus", "prompts"), ("mail", "world"), ("tasks",), ("service",), ("synthesis",),
     ("judge",), ("methods",), ("evaluation",), ("report",), ("serving", "export"), ("studio",), ("pocket",), ("cli",), ("__main__",),
 ]  # fmt: skip
 RANK = {name: rank for rank, names in enumerate(ORDER) for name in names}

@@ -10,19 +10,21 @@ import pytest
 from handmade_drafts import by
 from idiolect.corpus import Demonstration
 from idiolect.evaluation.drafts import Drafted
+from idiolect.evaluation.judges import truth_judge
 from idiolect.evaluation.roc import Scores
 from idiolect.evaluation.style import MIN_KNOWN_WORDS, MIN_TEXTS, MIN_WORDS, TruthStyle, Unknown, Verifier
+from idiolect.judge.pairs import Pair
 from idiolect.world import HOUSE_AUTHOR, Author, realise, sample_author, sample_situation
 
 
 def test_truth_counts_traits(author: Author, heldout: list[Demonstration], house: Drafted) -> None:
     style = TruthStyle(author)
-    own = style.scores([row.output for row in heldout])
+    own = style.scores([row.output for row in heldout], [row.input for row in heldout])
     plain = style.scores([draft.text for draft in house.drafts])
     assert np.mean([one or 0 for one in own]) > 0.95
     assert np.mean([one or 0 for one in plain]) < 0.6
     assert style.scores([""]) == [0.0]
-    assert not style.missed(heldout[0].output)
+    assert not style.missed(heldout[0].output, heldout[0].input)
     assert style.missed(house.drafts[0].text)
 
 
@@ -102,3 +104,16 @@ def test_too_few_words_are_not_enough_to_tell(verifier: Verifier) -> None:
     below, enough = verifier.scores([" ".join(words[1:]), " ".join(words)])
     assert below is None
     assert enough is not None
+
+
+def test_the_truth_holds_an_e_mail_to_its_recipients_register() -> None:
+    author = next(one for one in (sample_author("heldout", index) for index in range(50)) if "boss" in one.registers)
+    rows = [sample_situation("heldout", f"boss {index}", relation="boss") for index in range(10)]
+    style = TruthStyle(author)
+    texts, asked = [realise(row, author) for row in rows], [row.request for row in rows]
+    usual = [realise(row, author.model_copy(update={"registers": {}})) for row in rows]
+    assert np.mean(np.array(style.scores(texts, asked), dtype=float)) > 0.98
+    assert all(a > b for a, b in zip(style.scores(texts, asked), style.scores(usual, asked), strict=True))  # type: ignore[operator]
+    assert set(style.missed(texts[0])) == set(author.registers["boss"])
+    pairs = [Pair(request, mine, other) for request, mine, other in zip(asked, texts, usual, strict=True)]
+    assert truth_judge(author).prefers_first(pairs) == [1.0] * len(rows)

@@ -41,7 +41,7 @@ def spoilt() -> list[tuple[Author, Demonstration, str, str]]:
 def test_a_spoilt_text_shows_less_of_the_person(spoilt: list[tuple[Author, Demonstration, str, str]]) -> None:
     """Fewer of the true traits where a habit was broken, and facts lost or invented where facts are named, never both kinds."""
     for author, row, text, feature in spoilt:
-        before, after = (sum(traits_found(author, one).values()) for one in (row.output, text))
+        before, after = (sum(traits_found(author, one, row.input).values()) for one in (row.output, text))
         kept = all(facts_kept(row.facts, text))
         invented = facts_invented(row.input, text, author.own_words)
         if feature == FACTS:
@@ -50,7 +50,7 @@ def test_a_spoilt_text_shows_less_of_the_person(spoilt: list[tuple[Author, Demon
             assert after <= before
             assert text != row.output
     habits = [(author, row, text) for author, row, text, feature in spoilt if feature != FACTS]
-    fewer = [sum(traits_found(a, t).values()) < sum(traits_found(a, r.output).values()) for a, r, t in habits]
+    fewer = [sum(traits_found(a, t, r.input).values()) < sum(traits_found(a, r.output, r.input).values()) for a, r, t in habits]
     assert sum(fewer) > 0.5 * len(fewer)
     assert {feature for *_, feature in spoilt} == {*FEATURES, FACTS}
 
@@ -60,7 +60,7 @@ def test_greeting_and_ending_are_found() -> None:
         for row in rows_of(author):
             parts = parted(row.output)
             assert parts.greeting
-            assert author.traits["sign_off"].lower()[:4] in parts.ending.lower()
+            assert author.towards(row.input).traits["sign_off"].lower()[:4] in parts.ending.lower()
             assert parts.joined() == row.output
 
 

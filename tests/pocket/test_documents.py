@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import random
+from pathlib import Path
 
 import pytest
 from tinker_cookbook.renderers import get_renderer
 from transformers import PreTrainedTokenizerFast
 
+from idiolect import pocket
 from idiolect.pocket.documents import SKILLS, document, encode
 from idiolect.pocket.tokenizer import load_tokenizer, save_tokenizer, train_tokenizer
+from idiolect.world.registers import relation_of
 
 
 @pytest.fixture(scope="module")
@@ -54,10 +57,34 @@ def test_facts_weigh_more_than_other_words(folder):
     assert all(fact.replace(" ", "") in heavy.replace(" ", "") or fact not in turns[-1].text for fact in turns[-1].facts[:1])
 
 
-def test_the_first_exchange_without_a_description_is_not_learnt():
+def test_a_register_is_learnt_from_examples_once_it_was_shown():
+    """What an undescribed author does towards somebody cannot be known before one e-mail of the register is there."""
     rng = random.Random(1)
-    for _ in range(30):
+    for _ in range(60):
         turns = document(rng, "train", "few_shot")
         learnt = [turn.learnt for turn in turns if turn.role == "assistant"]
+        assert len(learnt) > 1
         assert learnt[0] == (turns[0].role == "system")
-        assert all(learnt[1:])
+        assert learnt[-1]
+        assert turns[0].role != "system" or all(learnt)
+
+
+def test_documents_fit_the_context():
+    """By the shipped tokenizer: 1,900 tokens leave room for an answer."""
+    tokenizer = load_tokenizer(Path(pocket.__file__).parent / "model")
+    for skill in SKILLS:
+        rng = random.Random(f"length {skill}")
+        for _ in range(300 if skill == "few_shot" else 60):
+            assert len(encode(document(rng, "train", skill), tokenizer)[0]) < 1900
+
+
+def test_which_skills_see_replies_and_relations():
+    rng = random.Random(2)
+    asked = {skill: [document(rng, "train", skill) for _ in range(80)] for skill in SKILLS}
+    for skill in ("house", "described", "few_shot"):
+        assert any("\n> " in turn.text for turns in asked[skill] for turn in turns if turn.role == "user")
+    for skill in ("back_generate", "propose", "describe"):
+        assert not any("\n> " in turn.text for turns in asked[skill] for turn in turns)
+    assert not any(relation_of(turns[-1].text) for turns in asked["back_generate"])
+    assert any(relation_of(turns[-1].text) for turns in asked["propose"])
+    assert any("to the boss: " in turns[0].text for turns in asked["described"])

@@ -6,12 +6,14 @@ import random
 
 import pytest
 import torch
+from safetensors.torch import load_file
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
+from idiolect.errors import InputError
 from idiolect.pocket import train as training
 from idiolect.pocket.documents import document, encode
 from idiolect.pocket.muon import orthogonalise
-from idiolect.pocket.network import Network, Shape, export
+from idiolect.pocket.network import Network, Shape, export, restore
 from idiolect.pocket.tokenizer import load_tokenizer
 from idiolect.workspace import read_json_lines
 
@@ -34,6 +36,46 @@ def test_the_exported_model_is_the_trained_one(tmp_path):
     with torch.no_grad():
         ours = torch.nn.functional.linear(network(tokens), network.embedding)
         torch.testing.assert_close(ours, theirs(tokens).logits, atol=1e-4, rtol=1e-4)
+
+
+def _random_network(seed: int) -> Network:
+    torch.manual_seed(seed)
+    network = Network(SMALL)
+    for parameter in network.parameters():
+        parameter.data.add_(torch.randn_like(parameter) * 0.02)
+    return network
+
+
+def test_a_restored_model_is_the_exported_one(tmp_path):
+    network, other = _random_network(0), _random_network(1)
+    export(network, tmp_path, eos=2)
+    restore(other, tmp_path)
+    tokens = torch.randint(0, SMALL.vocabulary, (3, 40))
+    with torch.no_grad():
+        assert torch.equal(network(tokens), other(tokens))
+        assert torch.equal(network.embedding, other.embedding)
+    with pytest.raises(InputError, match="another shape"):
+        restore(Network(Shape(vocabulary=512, hidden=128, layers=3, heads=2, kv_heads=1, head_size=32, mlp=128)), tmp_path)
+
+
+def test_training_starts_from_an_exported_model(tmp_path, monkeypatch):
+    """Its weights and its tokenizer; no copy warm-up, lower rates; also in bfloat16."""
+    training.train(tmp_path / "first", steps=2, tokens=300, save_every=2)
+    kept = load_file(tmp_path / "first" / "model.safetensors")
+    training.train(tmp_path / "same", steps=1, tokens=300, start=tmp_path / "first", rate_scale=0.0)
+    same = load_file(tmp_path / "same" / "model.safetensors")
+    assert all(torch.equal(kept[name], same[name]) for name in kept)
+    names = ("tokenizer.json", "tokenizer_config.json")
+    assert all((tmp_path / "first" / name).read_bytes() == (tmp_path / "same" / name).read_bytes() for name in names)
+    skills = []
+    monkeypatch.setattr(
+        training, "document", lambda rng, split, skill=None, **late: skills.append(skill) or document(rng, split, "propose")
+    )
+    training.train(tmp_path / "half", steps=1, tokens=300, start=tmp_path / "first", dtype=torch.bfloat16)
+    assert skills[0] is None
+    half = load_file(tmp_path / "half" / "model.safetensors")
+    assert any(not torch.equal(kept[name], half[name]) for name in kept)
+    assert all(tensor.dtype == torch.float32 and tensor.isfinite().all() for tensor in half.values())
 
 
 def test_the_loss_falls_and_a_killed_training_goes_on_to_the_same_weights(tmp_path):

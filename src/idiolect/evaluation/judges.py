@@ -31,9 +31,9 @@ class ScoreJudge:
     style: StyleMeasure
 
     def prefers_first(self, pairs: Sequence[Pair]) -> list[float | None]:
-        texts = list(dict.fromkeys(text for pair in pairs for text in (pair.first, pair.second)))
-        scores = dict(zip(texts, self.style.scores(texts), strict=True))
-        return [self._preference(scores[pair.first], scores[pair.second]) for pair in pairs]
+        asked = list(dict.fromkeys((pair.request, text) for pair in pairs for text in (pair.first, pair.second)))
+        scores = dict(zip(asked, self.style.scores([text for _, text in asked], [request for request, _ in asked]), strict=True))
+        return [self._preference(scores[pair.request, pair.first], scores[pair.request, pair.second]) for pair in pairs]
 
     async def probabilities(self, pairs: Sequence[Pair]) -> list[float | None]:
         """The same for who asks many judges at a time, as reinforcement learning does."""

@@ -125,7 +125,8 @@ def _verdicts(judge: PairJudge, heldout: Sequence[Demonstration], one: Drafted, 
 def _rows(
     heldout: Sequence[Demonstration], one: Drafted, verdicts: Sequence[Verdict | None], style: StyleMeasure, checker: FidelityChecker
 ) -> list[DraftRow | None]:
-    styles = iter(style.scores([draft.text for draft in one.present]))
+    asked = [request.input for request, draft in zip(heldout, one.drafts, strict=True) if draft is not None]
+    styles = iter(style.scores([draft.text for draft in one.present], asked))
     rows: list[DraftRow | None] = []
     for request, draft, verdict in zip(heldout, one.drafts, verdicts, strict=True):
         if draft is None:
@@ -136,7 +137,7 @@ def _rows(
             DraftRow(
                 text=draft.text,
                 style=next(styles),
-                missed=style.missed(draft.text),
+                missed=style.missed(draft.text, request.input),
                 facts=fidelity.kept,
                 lost=[fact.value for fact in fidelity.lost],
                 invented=list(fidelity.invented),
@@ -184,7 +185,7 @@ def reference(heldout: Sequence[Demonstration], *, style: StyleMeasure, checker:
         return {}
     checked = [checker.check(row, row.output) for row in own]
     values: dict[str, list[float | None]] = {
-        "style": style.scores([row.output for row in own]),
+        "style": style.scores([row.output for row in own], [row.input for row in own]),
         "facts": [one.kept for one in checked],
         "invented": [float(bool(one.invented)) for one in checked],
         "placeholders": [float(bool(one.placeholders)) for one in checked],

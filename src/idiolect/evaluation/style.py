@@ -1,6 +1,6 @@
 """Whether a draft reads like the person: against the truth for simulated people, by a verifier for real ones.
 
-Knows texts. Knows nothing of requests, facts or models.
+Knows texts, and of requests no more than that the truth reads a relation from them. Knows nothing of facts or models.
 """
 
 from __future__ import annotations
@@ -31,12 +31,15 @@ _NEUTRAL = 40
 
 
 class StyleMeasure(Protocol):
-    """A number in [0, 1] for how much a text reads like the person; None where it cannot be told."""
+    """A number in [0, 1] for how much a text reads like the person; None where it cannot be told.
+
+    Who knows the requests that the texts answer, gives them: a person may write otherwise to a friend than to the boss.
+    """
 
     @property
     def judge(self) -> Judge: ...
-    def scores(self, texts: Sequence[str]) -> list[float | None]: ...
-    def missed(self, text: str) -> list[str]: ...
+    def scores(self, texts: Sequence[str], requests: Sequence[str] | None = None) -> list[float | None]: ...
+    def missed(self, text: str, request: str = "") -> list[str]: ...
     def about(self) -> dict[str, Any]: ...
 
 
@@ -47,19 +50,21 @@ class TruthStyle:
     author: Author
     judge: Judge = "truth"
 
-    def scores(self, texts: Sequence[str]) -> list[float | None]:
-        found = [parts_found(self.author, text).values() for text in texts]
+    def scores(self, texts: Sequence[str], requests: Sequence[str] | None = None) -> list[float | None]:
+        asked = [""] * len(texts) if requests is None else requests
+        found = [parts_found(self.author, text, request).values() for text, request in zip(texts, asked, strict=True)]
         return [sum(values) / len(values) if text.strip() else 0.0 for values, text in zip(found, texts, strict=True)]
 
-    def missed(self, text: str) -> list[str]:
+    def missed(self, text: str, request: str = "") -> list[str]:
         """The traits and habits that the text does not show."""
-        return [trait for trait, found in parts_found(self.author, text).items() if not found]
+        return [trait for trait, found in parts_found(self.author, text, request).items() if not found]
 
     def about(self) -> dict[str, Any]:
         return {
             "measure": "share of the simulated author's true traits and habits found in the draft",
             "traits": len(self.author.traits),
             "habits": len(self.author.habits),
+            "registers": len(self.author.registers),
         }
 
 
@@ -71,10 +76,10 @@ class Unknown:
     words: int | None = None
     judge: Judge = "verifier"
 
-    def scores(self, texts: Sequence[str]) -> list[float | None]:
+    def scores(self, texts: Sequence[str], requests: Sequence[str] | None = None) -> list[float | None]:
         return [None] * len(texts)
 
-    def missed(self, text: str) -> list[str]:
+    def missed(self, text: str, request: str = "") -> list[str]:
         return []
 
     def about(self) -> dict[str, Any]:
@@ -118,13 +123,13 @@ class Verifier:
         auc = Scores(model.outside[compared], is_own[compared]).auc(np.ones(2 * size))
         return cls(model, size, auc)
 
-    def scores(self, texts: Sequence[str]) -> list[float | None]:
+    def scores(self, texts: Sequence[str], requests: Sequence[str] | None = None) -> list[float | None]:
         """Probabilities; an empty text is nobody's and gets 0, one below ``MIN_WORDS`` gets None."""
         told = [text for text in texts if word_count(text) >= MIN_WORDS]
         found = iter(self._model.probabilities(count_texts(told)) if told else ())
         return [float(next(found)) if word_count(text) >= MIN_WORDS else None if text.strip() else 0.0 for text in texts]
 
-    def missed(self, text: str) -> list[str]:
+    def missed(self, text: str, request: str = "") -> list[str]:
         """A verifier sees no single traits."""
         return []
 

@@ -13,13 +13,16 @@ from tokenizers import Tokenizer
 
 from idiolect.pocket.tokenizer import END
 from idiolect.prompts import render
-from idiolect.world import HOUSE_AUTHOR, Author, Situation, describe, realise, sample_author, sample_situation
+from idiolect.world import HOUSE_AUTHOR, RELATIONS, Author, Situation, describe, realise, sample_author, sample_situation
 from idiolect.world.intents import INTENTS
+from idiolect.world.registers import relation_of
 from idiolect.world.vocabulary import draw, kinds
 
 __all__ = ["SKILLS", "Turn", "document", "encode"]
 
 _FACT_WEIGHT = 3.0
+_MOST_CHARACTERS = 4600
+"""Of a few-shot document, which then has less than 1,900 tokens: the model's context has room for no more and an answer."""
 _SEED_TOPIC = {intent.name: intent.seed_topic for intent in INTENTS}
 
 
@@ -44,12 +47,16 @@ def _author(rng: random.Random, split: str) -> Author:
 def _exchange(situation: Situation, author: Author, rng: random.Random, *, learnt: bool) -> list[Turn]:
     """A request and its e-mail. The author's own words count as facts too: they must be copied from elsewhere."""
     facts = tuple(fact.value for fact in situation.facts)
-    own = tuple(author.traits[trait] for trait in ("catchphrase", "signature") if author.traits[trait] != "none")
+    own = _own(author.towards(situation.request))
     return [Turn("user", situation.request), Turn("assistant", realise(situation, author, _seed(rng)), learnt, facts + own)]
 
 
-def _situation(rng: random.Random, split: str) -> Situation:
-    return sample_situation(split, _seed(rng))
+def _own(author: Author) -> tuple[str, ...]:
+    return tuple(author.traits[trait] for trait in ("catchphrase", "signature") if author.traits[trait] != "none")
+
+
+def _situation(rng: random.Random, split: str, *, replies: bool = True, relation: str | None = None) -> Situation:
+    return sample_situation(split, _seed(rng), replies=replies, relation=relation)
 
 
 def _house(rng: random.Random, split: str) -> list[Turn]:
@@ -69,27 +76,45 @@ def _described(rng: random.Random, split: str) -> list[Turn]:
 
 
 def _few_shot(rng: random.Random, split: str) -> list[Turn]:
-    """Up to six exchanges of one author. Without a description the first one cannot be known, so it is not learnt."""
-    author = _author(rng, split)
-    told = rng.random() < 0.25
-    turns = [_style(author, rng)] if told else []
-    for index in range(rng.choice((2, 3, 4, 4, 5, 6))):
-        turns += _exchange(_situation(rng, split), author, rng, learnt=told or index > 0)
-    return turns
+    """Up to six exchanges of one author, the last one learnt.
+
+    Without a description the first one cannot be known, so it is not learnt; nor is the first one in any other register.
+    """
+    while True:
+        author = _author(rng, split)
+        told = rng.random() < 0.25
+        turns = [_style(author, rng)] if told else []
+        # One relation comes often, so that its register can be learnt from examples.
+        often = rng.choice([None, *RELATIONS])
+        seen: set[str | None] = set()
+        for _ in range(rng.choice((2, 3, 4, 4, 5, 6))):
+            situation = _situation(rng, split, relation=often if rng.random() < 0.5 else None)
+            found = relation_of(situation.request)
+            register = found if found in author.registers else None
+            exchange = _exchange(situation, author, rng, learnt=told or register in seen)
+            if sum(len(turn.text) for turn in (*turns, *exchange)) > _MOST_CHARACTERS:
+                break
+            turns += exchange
+            seen.add(register)
+        while turns and not turns[-1].learnt and turns[-1].role == "assistant":
+            turns = turns[:-2]
+        if sum(turn.role == "assistant" for turn in turns) > 1:
+            return turns
 
 
 def _describe(rng: random.Random, split: str) -> list[Turn]:
-    author = _author(rng, split)
+    """E-mails do not tell to whom they go, so registers are left out."""
+    author = _author(rng, split).model_copy(update={"registers": {}})
     emails = [realise(_situation(rng, split), author, _seed(rng)) for _ in range(rng.choice((1, 2, 2, 3, 4)))]
-    own = tuple(author.traits[trait] for trait in ("catchphrase", "signature") if author.traits[trait] != "none")
     return [
         Turn("user", render("describe", emails=emails)),
-        Turn("assistant", "\n".join(f"- {line}" for line in describe(author)), True, own),
+        Turn("assistant", "\n".join(f"- {line}" for line in describe(author)), True, _own(author)),
     ]
 
 
 def _back_generate(rng: random.Random, split: str) -> list[Turn]:
-    situation, author = _situation(rng, split), _author(rng, split) if rng.random() < 0.8 else HOUSE_AUTHOR
+    """The e-mail does not tell who the recipient is to the author, so the request does not either."""
+    situation, author = _situation(rng, split, replies=False, relation=""), _author(rng, split) if rng.random() < 0.8 else HOUSE_AUTHOR
     facts = tuple(fact.value for fact in situation.facts)
     return [
         Turn("user", render("backgenerate", email=realise(situation, author, _seed(rng)))),
@@ -98,7 +123,7 @@ def _back_generate(rng: random.Random, split: str) -> list[Turn]:
 
 
 def _propose(rng: random.Random, split: str) -> list[Turn]:
-    situation = _situation(rng, split)
+    situation = _situation(rng, split, replies=False)
     return [Turn("user", render("propose", topic=_SEED_TOPIC[situation.intent])), Turn("assistant", situation.request, True)]
 
 

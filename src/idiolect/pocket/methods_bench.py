@@ -151,7 +151,7 @@ async def _measured(case: Case, name: str) -> dict[str, Any]:
     checked = [checker.check(row, one.text, finished=one.finished) for row, one in zip(case.heldout, drafts, strict=True)]
     scores: Scores = {
         **{
-            measure: [_share(found(author, one.text)) for one in drafts]
+            measure: [_share(found(author, one.text, one.request)) for one in drafts]
             for measure, found in (("style", parts_found), ("traits", traits_found), ("habits", habits_found))
         },
         "facts": [one.kept for one in checked],

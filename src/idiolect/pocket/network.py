@@ -11,13 +11,14 @@ from pathlib import Path
 from typing import cast
 
 import torch
-from safetensors.torch import save_file
+from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 from torch.nn import functional
 
+from idiolect.errors import InputError
 from idiolect.workspace import write_json
 
-__all__ = ["Network", "Shape", "export", "prime_copying"]
+__all__ = ["Network", "Shape", "export", "prime_copying", "restore"]
 
 _EMBEDDING_SCALE = 0.3
 
@@ -68,7 +69,7 @@ class Layer(nn.Module):
 
 
 def _norm(x: Tensor, weight: Tensor) -> Tensor:
-    return functional.rms_norm(x, (x.shape[-1],), weight, 1e-6)
+    return functional.rms_norm(x, (x.shape[-1],), weight.to(x.dtype), 1e-6)
 
 
 def _rotate(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
@@ -162,8 +163,8 @@ def prime_copying(network: Network, generator: torch.Generator) -> None:
     induction.out[:content, :size] = copied.T * 2 * _EMBEDDING_SCALE
 
 
-def export(network: Network, folder: Path, eos: int) -> None:
-    """Write ``config.json`` and ``model.safetensors`` under transformers' Qwen3 names."""
+def _named(network: Network) -> dict[str, Tensor]:
+    """Views of the network's tensors under transformers' Qwen3 names."""
     shape, state = network.shape, {}
     state["model.embed_tokens.weight"] = network.embedding
     state["model.norm.weight"] = network.final_norm
@@ -180,6 +181,22 @@ def export(network: Network, folder: Path, eos: int) -> None:
         for name, weight in zip(("gate_proj", "up_proj"), layer.gate_up.chunk(2), strict=True):
             state[f"{head}mlp.{name}.weight"] = weight
         state[head + "mlp.down_proj.weight"] = layer.down
+    return state
+
+
+@torch.no_grad()
+def restore(network: Network, folder: Path) -> None:
+    """Read what ``export`` wrote. Raises ``InputError`` for a model of another shape."""
+    saved, named = load_file(folder / "model.safetensors"), _named(network)
+    if {name: tensor.shape for name, tensor in saved.items()} != {name: tensor.shape for name, tensor in named.items()}:
+        raise InputError("is a model of another shape", where=str(folder), hint="Start from a model that this training exported")
+    for name, tensor in named.items():
+        tensor.copy_(saved[name])
+
+
+def export(network: Network, folder: Path, eos: int) -> None:
+    """Write ``config.json`` and ``model.safetensors`` under transformers' Qwen3 names."""
+    shape, state = network.shape, _named(network)
     folder.mkdir(parents=True, exist_ok=True)
     save_file(
         {name: tensor.detach().clone().contiguous() for name, tensor in state.items()}, folder / "model.safetensors", {"format": "pt"}

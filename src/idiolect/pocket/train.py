@@ -1,7 +1,8 @@
-"""Train the pocket model from scratch: ``python -m idiolect.pocket.train --out DIR``.
+"""Train the pocket model: ``python -m idiolect.pocket.train --out DIR [--start DIR]``.
 
 A copy warm-up, then all skills mixed; Muon for matrices and AdamW for the rest; constant rate, then linear decay by
-steps. Run again with the same folder, it goes on from its last saved state.
+steps. From an exported model on (``--start``) there is no copy warm-up and the rates are lower. Run again with the same
+folder, it goes on from its last saved state.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from torch import Tensor
 
 from idiolect.pocket.documents import SKILLS, document, encode
 from idiolect.pocket.muon import Muon
-from idiolect.pocket.network import Network, Shape, export
+from idiolect.pocket.network import Network, Shape, export, restore
 from idiolect.pocket.tokenizer import END, load_tokenizer, save_tokenizer, train_tokenizer
 from idiolect.workspace import append_json_line, read_json, write_json
 
@@ -36,14 +37,16 @@ _LATE = 0.85
 """Share of the steps after which the late shares of the skills hold."""
 _MUON_RATE = 0.015
 _ADAM_RATE = 2e-3
+_RATE_SCALE = 0.4
+"""Of the rates where the training starts from an exported model."""
 
 Encoded = tuple[list[int], list[float]]
 
 
-def _block(index: int, tokens: int, tokenizer: Tokenizer, late_from: float) -> list[list[Encoded]]:
+def _block(index: int, tokens: int, tokenizer: Tokenizer, late_from: float, copy_steps: int) -> list[list[Encoded]]:
     """The batches of a block, each of about ``tokens`` tokens; the same for the same index."""
     rng = random.Random(f"block {index}")
-    skill = "copy" if index * _BLOCK < _COPY_STEPS else None
+    skill = "copy" if index * _BLOCK < copy_steps else None
     late = index * _BLOCK >= late_from
     drawn: list[Encoded] = []
     total = 0
@@ -76,10 +79,10 @@ def pad(rows: list[Encoded]) -> tuple[Tensor, Tensor, Tensor]:
     return ids[:, :-1], ids[:, 1:], weights[:, 1:]
 
 
-def _batches(first: int, tokens: int, tokenizer: Tokenizer, late_from: float) -> Iterator[list[Encoded]]:
+def _batches(first: int, tokens: int, tokenizer: Tokenizer, late_from: float, copy_steps: int) -> Iterator[list[Encoded]]:
     index, skip = divmod(first, _BLOCK)
     while True:
-        yield from _block(index, tokens, tokenizer, late_from)[skip:]
+        yield from _block(index, tokens, tokenizer, late_from, copy_steps)[skip:]
         index, skip = index + 1, 0
 
 
@@ -123,30 +126,49 @@ def _load_state(folder: Path, network: Network, optimizers: list[torch.optim.Opt
     return int(read_json(folder / "state.json")["step"])
 
 
-def _tokenizer(folder: Path, size: int) -> Tokenizer:
-    if not (folder / "tokenizer.json").exists():
+def _tokenizer(folder: Path, size: int, start: Path | None) -> Tokenizer:
+    if start:
+        save_tokenizer(load_tokenizer(start), folder)
+    elif not (folder / "tokenizer.json").exists():
         rng = random.Random("tokenizer")
         texts = (turn.text for _ in range(8000) for turn in document(rng, "train"))
         save_tokenizer(train_tokenizer(texts, size), folder)
     return load_tokenizer(folder)
 
 
-def train(folder: Path, steps: int, tokens: int, save_every: int = 250) -> None:
-    """Train for ``steps`` of about ``tokens`` tokens; the model is exported to ``folder`` at every save."""
+def train(
+    folder: Path,
+    steps: int,
+    tokens: int,
+    save_every: int = 250,
+    *,
+    start: Path | None = None,
+    rate_scale: float | None = None,
+    dtype: torch.dtype = torch.float32,
+) -> None:
+    """Train for ``steps`` of about ``tokens`` tokens; the model is exported to ``folder`` at every save.
+
+    ``start`` holds an exported model to go on from. ``dtype`` is what the matrices are multiplied in.
+    """
     shape = Shape()
-    tokenizer = _tokenizer(folder, shape.vocabulary)
+    tokenizer = _tokenizer(folder, shape.vocabulary, start)
     end = tokenizer.token_to_id(END)
     network = Network(shape)
+    if start:
+        restore(network, start)
+    scale = rate_scale if rate_scale is not None else _RATE_SCALE if start else 1.0
     matrices = [parameter for layer in network.decoder for parameter in layer.parameters() if parameter.dim() == 2]
     others = [network.embedding, *(parameter for parameter in network.parameters() if parameter.dim() == 1)]
     optimizers = [Muon(matrices, _MUON_RATE), torch.optim.AdamW(others, _ADAM_RATE, betas=(0.9, 0.95), weight_decay=0.0)]
     first = _load_state(folder, network, optimizers)
+    batches = _batches(first, tokens, tokenizer, _LATE * steps, 0 if start else _COPY_STEPS)
     started, seen = time.monotonic(), 0
-    for step, rows in zip(range(first, steps), _batches(first, tokens, tokenizer, _LATE * steps), strict=False):
+    for step, rows in zip(range(first, steps), batches, strict=False):
         for optimizer, peak in zip(optimizers, (_MUON_RATE, _ADAM_RATE), strict=True):
             for group in optimizer.param_groups:
-                group["lr"] = peak * _rate(step, steps)
-        loss = network.loss(*pad(rows))
+                group["lr"] = peak * scale * _rate(step, steps)
+        with torch.autocast("cpu", dtype, enabled=dtype != torch.float32):
+            loss = network.loss(*pad(rows))
         loss.backward()
         for optimizer in optimizers:
             optimizer.step()
@@ -172,9 +194,13 @@ def main() -> None:
     parser.add_argument("--out", type=Path, required=True, help="folder for the checkpoint; run again to go on")
     parser.add_argument("--steps", type=int, default=2650)
     parser.add_argument("--tokens", type=int, default=3000, help="tokens a step")
+    parser.add_argument("--start", type=Path, help="folder of an exported model to start from")
+    parser.add_argument("--rate-scale", type=float, help=f"factor on the learning rates; 1, and {_RATE_SCALE} with --start")
+    parser.add_argument("--dtype", choices=("float32", "bfloat16"), default="float32", help="bfloat16 is faster on some CPUs")
     options = parser.parse_args()
     options.out.mkdir(parents=True, exist_ok=True)
-    train(options.out, options.steps, options.tokens)
+    dtype = getattr(torch, options.dtype)
+    train(options.out, options.steps, options.tokens, start=options.start, rate_scale=options.rate_scale, dtype=dtype)
 
 
 if __name__ == "__main__":

@@ -13,7 +13,8 @@ from dataclasses import dataclass
 from typing import Literal
 
 from idiolect.corpus import Fact
-from idiolect.world.simulate import Author, Situation, realise, sample_author, sample_situation
+from idiolect.world.authors import Author, sample_author
+from idiolect.world.simulate import Situation, realise, sample_situation
 from idiolect.world.vocabulary import draw
 
 __all__ = ["DEFECTS", "INVENTIONS", "Defect", "LabelledDraft", "labelled_drafts"]
@@ -243,7 +244,7 @@ def labelled_drafts(split: str, count: int, seed: int = 0) -> list[LabelledDraft
         number, kept = 0, 0
         while kept < count:
             rng = random.Random(f"defects {split} {seed} {way} {number}")
-            situation = sample_situation(split, f"defects {seed} {way} {number}")
+            situation = sample_situation(split, f"defects {seed} {way} {number}", replies=False)
             author = sample_author(split, rng.randrange(1_000_000), habits=False)
             one = make(situation, author, split, rng)
             number += 1
@@ -306,7 +307,7 @@ _VAGUE = {
 
 
 def _own_words(author: Author) -> str:
-    return " ".join([author.name, *author.traits.values()])
+    return " ".join(author.own_words)
 
 
 def _lost(situation: Situation, author: Author, split: str, rng: random.Random) -> LabelledDraft | None:

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 from functools import cache
 
 from idiolect.corpus import Fact
-from idiolect.world import intents, reviews, traits
+from idiolect.world import intents, replies, reviews, traits
 
 __all__ = ["facts_invented", "facts_kept", "placeholders"]
 
@@ -28,7 +28,7 @@ def _lexicon() -> frozenset[str]:
     texts: list[str] = [*intents.LONG_FILLERS, *traits.HEDGES]
     for group in (*intents.TAILS.values(), *intents.FOLLOW_UPS.values()):
         texts += group
-    for intent in intents.INTENTS:
+    for intent in (*intents.INTENTS, *(reply.intent for reply in replies.REPLIES)):
         texts += [*intent.mains, intent.lead, *intent.slots]
     for extra in intents.EXTRAS:
         texts += [extra.sentence, extra.label]

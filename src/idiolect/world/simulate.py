@@ -1,81 +1,36 @@
-"""Simulated people: who they are, what they write about, and the e-mails (or reviews, ``reviews``) that they would write.
+"""Simulated situations and the e-mails (or reviews, ``reviews``) that simulated people would write about them.
 
 The world with known truth: an author's traits and a request's facts are given, so that every measure can be checked
-against them. Knows traits, intents and vocabularies. Knows nothing of models.
+against them. Knows authors, intents and vocabularies. Knows nothing of models.
 """
 
 from __future__ import annotations
 
 import random
 import re
-from pathlib import Path
-from typing import Literal
+from collections.abc import Iterable
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict
 
 from idiolect.corpus import Demonstration, Fact
-from idiolect.errors import InputError
-from idiolect.workspace import read_json, write_json
+from idiolect.prompts import render
 from idiolect.world import reviews
-from idiolect.world.habits import HABITS, find_habit, sample_habits, with_habits, without_habits
+from idiolect.world.authors import Author, sample_author
+from idiolect.world.habits import with_habits
 from idiolect.world.intents import EXTRAS, FOLLOW_UPS, INTENTS, LONG_FILLERS, TAILS, Extra, Intent
-from idiolect.world.traits import HEDGES, HOUSE, TRAITS, describe_trait, find_trait, sample_traits
+from idiolect.world.registers import RELATIONS
+from idiolect.world.replies import INSTRUCTIONS, REPLIES
+from idiolect.world.traits import HEDGES
 from idiolect.world.vocabulary import draw
 
-__all__ = [
-    "HOUSE_AUTHOR",
-    "Author",
-    "Situation",
-    "demonstrations",
-    "describe",
-    "habits_found",
-    "parts_found",
-    "realise",
-    "sample_author",
-    "sample_situation",
-    "traits_found",
-]
+__all__ = ["Situation", "demonstrations", "realise", "sample_situation"]
 
-_INTENTS = {intent.name: intent for intent in INTENTS}
+_INTENTS = {intent.name: intent for intent in (*INTENTS, *(reply.intent for reply in REPLIES))}
 _EXTRAS = {extra.slot: extra for extra in EXTRAS}
-
-
-Genre = Literal["email", "review"]
-"""What a simulated person writes."""
-
-
-class Author(BaseModel):
-    """A simulated person: a name, a value for each style trait of what the person writes, and habits."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-    name: str
-    traits: dict[str, str]
-    habits: dict[str, str] = {}
-    genre: Genre = "email"
-
-    @property
-    def own_words(self) -> tuple[str, ...]:
-        """What the author may write without its being a fact that nobody gave."""
-        return (self.name, *self.traits.values(), *self.habits.values())
-
-    def save(self, path: Path) -> None:
-        write_json(path, self.model_dump(exclude_defaults=True))
-
-    @classmethod
-    def load(cls, path: Path) -> Author:
-        try:
-            author = cls.model_validate(read_json(path))
-        except ValidationError as error:
-            raise InputError(f"is not an author: {error.errors()[0]['msg']}", where=str(path), hint="Delete it or make it anew") from error
-        unknown = set(author.traits) ^ set(reviews.TRAITS if author.genre == "review" else TRAITS)
-        if unknown:
-            raise InputError(f"unknown or missing traits {sorted(unknown)}", where=f"{path}, field traits")
-        if not set(author.habits) <= set(HABITS):
-            raise InputError(f"unknown habits {sorted(set(author.habits) - set(HABITS))}", where=f"{path}, field habits")
-        return author
-
-
-HOUSE_AUTHOR = Author(name="nobody", traits=dict(HOUSE))
+_SHARE_OF_REPLIES = 0.2
+_SHARE_OF_RELATIONS = 0.35
+_SHARE_OF_THREADS = 0.25
+_SHARE_OF_INSTRUCTIONS = 0.2
 
 
 class Situation(BaseModel):
@@ -84,9 +39,14 @@ class Situation(BaseModel):
     model_config = ConfigDict(frozen=True)
     intent: str
     request: str
+    """All that a writer is asked; for a reply with the quoted e-mail, as ``service.reply_request`` gives it."""
     slots: dict[str, str]
     extra: str | None
     extra_value: str | None
+    quoted: str = ""
+    """The e-mail that is answered."""
+    instruction: str = ""
+    """The line of it that would make a reader do something else."""
 
     @property
     def facts(self) -> tuple[Fact, ...]:
@@ -97,72 +57,80 @@ class Situation(BaseModel):
         return tuple(found)
 
 
-def sample_author(split: str, seed: int, genre: Genre = "email", *, habits: bool = True) -> Author:
-    """The author number ``seed`` of a split; sets of traits are disjoint between splits.
+def sample_situation(split: str, seed: int | str, *, replies: bool = True, relation: str | None = None) -> Situation:
+    """The situation number ``seed`` of a split, with names and topics that no other split has.
 
-    Without ``habits`` the author is one that the pocket model can be told of completely; reviewers have none.
+    About one in five is a reply, if ``replies``. About one in three names the recipient's ``relation`` to the author; where one is
+    given, all name it, and with "" none does.
     """
-    rng = random.Random(f"author {split} {seed}")
-    name = draw("recipient", rng, split)
-    if genre == "review":
-        return Author(name=name, traits=reviews.sample_traits(name, split, rng), genre=genre)
-    traits = sample_traits(name, split, rng)
-    return Author(name=name, traits=traits, habits=sample_habits(split, random.Random(f"habits {split} {seed}")) if habits else {})
-
-
-def sample_situation(split: str, seed: int | str) -> Situation:
-    """The situation number ``seed`` of a split, with names and topics that no other split has."""
     rng = random.Random(f"situation {split} {seed}")
-    intent = rng.choice(INTENTS)
-    slots = {"recipient": draw("recipient", rng, split)}
+    if relation is None and rng.random() < _SHARE_OF_RELATIONS:
+        relation = rng.choice(list(RELATIONS))
+    phrase = f"{rng.choice(RELATIONS[relation])} " if relation else ""
+    if rng.random() < _SHARE_OF_REPLIES and replies:
+        return _reply(split, rng, phrase)
+    return _situation(rng.choice(INTENTS), {"recipient": draw("recipient", rng, split)}, split, rng, phrase=phrase)
+
+
+def _situation(
+    intent: Intent, slots: dict[str, str], split: str, rng: random.Random, *, phrase: str = "", taken: Iterable[str] = ()
+) -> Situation:
+    """A situation where some slots are filled already; the other values share no word with those nor with the ``taken`` ones."""
+    slots = dict(slots)
     for slot in intent.slots:
-        slots[slot] = _unlike(draw("day" if slot == "day2" else slot, rng, split), slots, slot, rng, split)
-    request = _fill(rng.choice(intent.requests), slots)
+        if slot not in slots:
+            slots[slot] = _unlike((*taken, *slots.values()), slot, split, rng)
+    request = _fill(rng.choice(intent.requests), slots | {"recipient": phrase + slots["recipient"]})
     extra, value = None, None
     if rng.random() < 0.45:
-        extra = rng.choice([extra for extra in EXTRAS if extra.slot not in intent.slots])
-        value = _unlike(draw(extra.slot, rng, split), slots, extra.slot, rng, split)
+        extra = rng.choice([extra for extra in EXTRAS if extra.slot not in intent.slots and intent.mood in extra.moods])
+        value = _unlike((*taken, *slots.values()), extra.slot, split, rng)
         request += " " + _fill(extra.request, {extra.slot: value})
     if rng.random() < 0.3:
         request += "."
     return Situation(intent=intent.name, request=request, slots=slots, extra=extra.slot if extra else None, extra_value=value)
 
 
-def _unlike(value: str, slots: dict[str, str], slot: str, rng: random.Random, split: str) -> str:
-    """A value none of whose words another slot has, so that each fact can be found on its own."""
-    taken = {word for other in slots.values() for word in other.lower().split()} - {"the", "of"}
-    while taken & set(value.lower().split()):
+def _unlike(taken: Iterable[str], slot: str, split: str, rng: random.Random) -> str:
+    """A value that shares no word with others, so that each fact can be found on its own."""
+    words = {word for other in taken for word in other.lower().split()} - {"the", "of"}
+    while True:
         value = draw("day" if slot == "day2" else slot, rng, split)
-    return value
+        if not words & set(value.lower().split()):
+            return value
 
 
-def describe(author: Author, wording: int | random.Random = 0) -> list[str]:
-    """The author's traits as lines of plain English; the house style's go without saying, and habits can't be told."""
-    if author.genre == "review":
-        return [line for trait, value in author.traits.items() if (line := reviews.describe_trait(trait, value))]
-    lines = []
-    for trait in TRAITS:
-        line = describe_trait(trait, author.traits[trait], wording.randrange(2) if isinstance(wording, random.Random) else wording)
-        if line:
-            lines.append(line)
-    return lines
+def _reply(split: str, rng: random.Random, phrase: str) -> Situation:
+    """An answer to a correspondent's e-mail; the person who answers goes by a made-up name in it."""
+    reply = rng.choice(REPLIES)
+    correspondent = draw("recipient", rng, split)
+    own = _unlike([correspondent], "recipient", split, rng)
+    first = _situation(_INTENTS[rng.choice(reply.answers)], {"recipient": own}, split, rng, taken=[correspondent])
+    quoted = realise(first, _briefly(correspondent, split, rng), rng.getrandbits(32))
+    told = [correspondent, *(fact.value for fact in first.facts)]
+    instruction = ""
+    if rng.random() < _SHARE_OF_INSTRUCTIONS:
+        instruction = re.sub(
+            r"{(\w+)}", lambda match: told.append(_unlike(told, match[1], split, rng)) or told[-1], rng.choice(INSTRUCTIONS[split])
+        )
+        paragraphs = quoted.split("\n\n")
+        paragraphs.insert(rng.randint(1, len(paragraphs)), instruction)
+        quoted = "\n\n".join(paragraphs)
+    if rng.random() < _SHARE_OF_THREADS:
+        older = _situation(rng.choice(INTENTS), {"recipient": correspondent}, split, rng, taken=told)
+        told += [fact.value for fact in older.facts]
+        lines = realise(older, _briefly(own, split, rng), rng.getrandbits(32)).split("\n")
+        quoted += "\n\n" + "\n".join([f"{own} wrote:", *(f"> {line}".rstrip() for line in lines)])
+    slots = {"recipient": correspondent, **{slot: first.slots[slot] for slot in reply.quoted}}
+    made = _situation(reply.intent, slots, split, rng, phrase=phrase, taken=told)
+    request = render("reply", request=made.request, lines=[line.rstrip() for line in quoted.splitlines()])
+    return made.model_copy(update={"request": request, "quoted": quoted, "instruction": instruction})
 
 
-def traits_found(author: Author, text: str) -> dict[str, bool]:
-    """For each trait, whether the text shows the author's value, whatever habits it shows beside."""
-    find = reviews.find_trait if author.genre == "review" else find_trait
-    plain = without_habits(text, author.habits)
-    return {trait: find(trait, value, plain) for trait, value in author.traits.items()}
-
-
-def habits_found(author: Author, text: str) -> dict[str, bool]:
-    """For each of the author's habits, whether the text shows it."""
-    return {kind: find_habit(kind, form, text) for kind, form in author.habits.items()}
-
-
-def parts_found(author: Author, text: str) -> dict[str, bool]:
-    """Traits and habits together. The share of True is the draft's style."""
-    return traits_found(author, text) | habits_found(author, text)
+def _briefly(name: str, split: str, rng: random.Random) -> Author:
+    """Somebody of this name who writes short e-mails and signs them."""
+    author = sample_author(split, rng.getrandbits(32), habits=False)
+    return Author(name=name, traits=author.traits | {"signature": name, "length": "short", "bullets": "no"})
 
 
 def _fill(template: str, slots: dict[str, str]) -> str:
@@ -220,6 +188,7 @@ def _lower(text: str) -> str:
 def realise(situation: Situation, author: Author, seed: int | str = 0) -> str:
     """The e-mail that the author would write; ``seed`` chooses among wordings that the traits leave open."""
     rng = random.Random(f"realise {situation.request} {author.name} {seed}")
+    author = author.towards(situation.request)
     traits = author.traits
     sentences, bullets = _core(situation, author, rng)
     fillers = rng.sample(LONG_FILLERS, 2) if traits["length"] == "long" else []
@@ -247,7 +216,7 @@ def realise(situation: Situation, author: Author, seed: int | str = 0) -> str:
     return with_habits(text, author.habits, situation.slots["recipient"], ending[0])
 
 
-def demonstrations(author: Author, split: str, count: int, seed: int = 0) -> list[Demonstration]:
+def demonstrations(author: Author, split: str, count: int, seed: int = 0, *, replies: bool = True) -> list[Demonstration]:
     """``count`` texts of an author with their requests and facts, each about a situation of its own."""
     rows = []
     for index in range(count):
@@ -255,7 +224,7 @@ def demonstrations(author: Author, split: str, count: int, seed: int = 0) -> lis
             situation = reviews.sample_purchase(split, f"{author.name} {seed} {index}")
             output = reviews.realise(situation, author.traits, seed)
         else:
-            situation = sample_situation(split, f"{author.name} {seed} {index}")
+            situation = sample_situation(split, f"{author.name} {seed} {index}", replies=replies)
             output = realise(situation, author, seed)
         rows.append(
             Demonstration(

@@ -11,7 +11,7 @@ import re
 
 from idiolect.world.vocabulary import split_of
 
-__all__ = ["HOUSE", "TRAITS", "describe_trait", "find_trait", "sample_traits"]
+__all__ = ["HOUSE", "TRAITS", "VALUES", "describe_trait", "find_trait", "sample_traits"]
 
 GREETINGS = (
     "Hello {},",
@@ -127,7 +127,7 @@ HOUSE: dict[str, str] = {
 }
 TRAITS = tuple(HOUSE)
 
-_FIXED: dict[str, tuple[str, ...]] = {
+VALUES: dict[str, tuple[str, ...]] = {
     "greeting": GREETINGS,
     "opener": OPENERS,
     "contractions": YES_NO,
@@ -151,6 +151,13 @@ _YES_WORDS = {
     "bullets": ("lists details as bullet points", "bullet points for the details"),
     "exclamation": ("ends with an exclamation mark", "closes the body with an exclamation mark"),
 }
+_NO_WORDS = {
+    "opener": ("no opening phrase", "starts without an opening phrase"),
+    "closing": ("no closing phrase", "ends without a closing phrase"),
+    "exclamation": ("no exclamation mark", "never an exclamation mark"),
+    "emoji": ("no emoji", "never an emoji"),
+}
+"""How the house style's values are told where a register changes to them."""
 _WORDS = {
     "long": ("long and chatty", "writes at length"),
     "spaced": ("a blank line after every sentence", "every sentence is a paragraph"),
@@ -178,15 +185,17 @@ def sample_traits(name: str, split: str, rng: random.Random) -> dict[str, str]:
             elif trait == "signature":
                 traits[trait] = rng.choice((name, f"{name[0]}.", f"- {name}"))
             else:
-                traits[trait] = rng.choice(_FIXED[trait][1:])
+                traits[trait] = rng.choice(VALUES[trait][1:])
         if split_of(repr(sorted(traits.items()))) == split:
             return traits
 
 
-def describe_trait(trait: str, value: str, wording: int = 0) -> str | None:
-    """A line of plain English for a trait, or None for the house style's value, which goes without saying."""
-    if value == HOUSE[trait]:
+def describe_trait(trait: str, value: str, wording: int = 0, *, house: bool = False) -> str | None:
+    """A line of plain English for a trait, or None for the house style's value, which goes without saying unless ``house``."""
+    if value == HOUSE[trait] and not house:
         return None
+    if value == HOUSE[trait] and trait in _NO_WORDS:
+        return _NO_WORDS[trait][wording % 2]
     if trait in _YES_WORDS:
         return _YES_WORDS[trait][wording % 2]
     if value in _WORDS:
@@ -210,7 +219,7 @@ _CONTRACTION = re.compile(r"\b(?:I|it|we|you|that|don|can|i)['’](?:m|s|re|ve|l
 _HEDGE = re.compile(r"\b(?:maybe|perhaps|possibly)\b", re.IGNORECASE)
 _BULLET = re.compile(r"^\s*[-*•] ", re.MULTILINE)
 _DASH = re.compile(r"\w ?— ?\w|\w – \w|\w -- \w")
-_LONG_WORDS = 50
+_LONG_WORDS = 54
 
 
 def _same(text: str) -> str:
