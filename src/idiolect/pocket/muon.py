@@ -22,10 +22,11 @@ def orthogonalise(matrices: Tensor, steps: int = 5) -> Tensor:
 
 
 class Muon(torch.optim.Optimizer):
-    """Muon with Nesterov momentum; matrices of one shape are orthogonalised in one batch."""
+    """Muon with Nesterov momentum; matrices of one shape are orthogonalised in one batch, in ``dtype``."""
 
-    def __init__(self, parameters: list[torch.nn.Parameter], lr: float, momentum: float = 0.95) -> None:
+    def __init__(self, parameters: list[torch.nn.Parameter], lr: float, momentum: float = 0.95, dtype: torch.dtype = torch.float32) -> None:
         super().__init__(parameters, {"lr": lr, "momentum": momentum})
+        self.dtype = dtype
 
     @torch.no_grad()
     def step(self, closure: None = None) -> None:  # type: ignore[override]
@@ -37,7 +38,7 @@ class Muon(torch.optim.Optimizer):
             for shape, parameters in shapes.items():
                 updates = torch.stack([self._momentum(parameter, group["momentum"]) for parameter in parameters])
                 scale = max(1.0, shape[0] / shape[1]) ** 0.5
-                for parameter, update in zip(parameters, orthogonalise(updates), strict=True):
+                for parameter, update in zip(parameters, orthogonalise(updates.to(self.dtype)), strict=True):
                     parameter.add_(update, alpha=-group["lr"] * scale)
 
     def _momentum(self, parameter: torch.nn.Parameter, momentum: float) -> Tensor:

@@ -159,7 +159,7 @@ def train(
     scale = rate_scale if rate_scale is not None else _RATE_SCALE if start else 1.0
     matrices = [parameter for layer in network.decoder for parameter in layer.parameters() if parameter.dim() == 2]
     others = [network.embedding, *(parameter for parameter in network.parameters() if parameter.dim() == 1)]
-    optimizers = [Muon(matrices, _MUON_RATE), torch.optim.AdamW(others, _ADAM_RATE, betas=(0.9, 0.95), weight_decay=0.0)]
+    optimizers = [Muon(matrices, _MUON_RATE, dtype=dtype), torch.optim.AdamW(others, _ADAM_RATE, betas=(0.9, 0.95), weight_decay=0.0)]
     first = _load_state(folder, network, optimizers)
     batches = _batches(first, tokens, tokenizer, _LATE * steps, 0 if start else _COPY_STEPS)
     started, seen = time.monotonic(), 0
