@@ -32,7 +32,7 @@ _TITLES = {
 }
 
 
-_NAMES = "baseline, prompt, few_shot, sft, sft_synthetic, spin, ditto"
+_NAMES = "baseline, prompt, few_shot, prompt_optimized, sft, sft_synthetic, spin, rlaif, ditto, sft_rlaif_ditto"
 
 
 @bench.callback()
@@ -80,6 +80,9 @@ def methods(
     first: Annotated[int, typer.Option(min=0, help="Number of the first author.")] = 0,
     split: Annotated[str, typer.Option(help="heldout, or development to choose settings.")] = "heldout",
     method: Annotated[list[str] | None, typer.Option(help=f"One of {_NAMES}; again for more.", show_default="all")] = None,
+    scores: Annotated[
+        Path | None, typer.Option(help="The folder of what was measured already, and is now.", show_default="OUT/scores")
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Run every method for many simulated authors and count who wins; run again, it goes on."""
@@ -89,7 +92,7 @@ def methods(
 
     plan = Plan(split, first, authors, seeds, requests, demonstrations, tuple(method or MAKERS))
     with bars() as progress:
-        result = bench_methods(out.expanduser().resolve(), plan, lambda settings, place: connected(settings, place), progress)
+        result = bench_methods(out.expanduser().resolve(), plan, lambda settings, place: connected(settings, place), progress, scores)
     write_json(out / "methods.json", result)
     report(as_json, result, f"{_ranked(result)}\nWritten to {out / 'methods.json'}")
 

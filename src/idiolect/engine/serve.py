@@ -53,7 +53,7 @@ HELP = {
     "token": "The API key clients must send (tml-…); drawn if not given.",
     "state": "Folder that keeps checkpoints, runs and sessions.",
     "device": "cpu, or cuda.",
-    "dtype": "float32 or bfloat16; float32 on the CPU, bfloat16 elsewhere if not given.",
+    "dtype": "float32 or bfloat16; if not given what IDIOLECT_ENGINE_DTYPE says, else float32 on the CPU and bfloat16 elsewhere.",
     "threads": "Threads to compute with; all cores if not given.",
     "session-timeout": "Seconds after which a silent client's session ends.",
     "memory": "GiB for models under training; those used longest ago wait on disk.",
@@ -162,6 +162,7 @@ def _dtype(name: str | None, device: str):
     import torch
 
     names = {"float32": torch.float32, "bfloat16": torch.bfloat16}
+    name = name or os.environ.get("IDIOLECT_ENGINE_DTYPE")
     if name is None:
         return torch.float32 if device == "cpu" else torch.bfloat16
     if name not in names:

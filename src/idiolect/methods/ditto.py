@@ -23,7 +23,7 @@ from idiolect.errors import InputError
 from idiolect.methods.baseline import plain_writer
 from idiolect.methods.dpo import DpoLoss, Preference, Text, dpo_step, text_of
 from idiolect.methods.replay import Draft, Mix, ReplayBuffer
-from idiolect.methods.run import Run, open_run
+from idiolect.methods.run import Run, open_run, training_state
 from idiolect.methods.tracking import Tracker, Tracking, tracked
 from idiolect.methods.training import usual_learning_rate
 from idiolect.service.connect import Connection, Model, service_errors
@@ -94,24 +94,32 @@ async def ditto(
     demonstrations: Sequence[Demonstration],
     config: DittoConfig | None = None,
     *,
+    first: Writer | None = None,
     again: bool = False,
     tracking: Tracking | None = None,
     on_progress: Callable[[int, int], None] | None = None,
 ) -> Writer:
-    """Train an adapter. A killed run goes on from its last round to the same weights."""
+    """Train a new adapter, or that of the writer ``first`` on. A killed run goes on from its last round to the same weights.
+
+    Raises ``InputError`` where there are no demonstrations or ``first`` has no training state in the workspace.
+    """
     config = settings.filled("ditto", config or DittoConfig())
     rows = [(row.input, row.output) for row in demonstrations if row.input and row.output][: config.demonstrations]
     if not rows:
         raise InputError("there are no demonstrations", where=str(workspace.demonstrations), hint="Run `idiolect import` first")
     plain = plain_writer(workspace, settings, name=config.method, temperature=config.temperature)
+    begun = training_state(workspace, first) if first else None
+    if first and begun is None:
+        raise InputError(f"the writer {first.name!r} has no adapter that was trained here", hint="Start from sft or rlaif")
     run = open_run(workspace, config.method, {
-        **config.model_dump(mode="json"), "seed": settings.seed, "base_model": plain.base_model, "renderer": plain.renderer,
+        **config.model_dump(mode="json"), **({"first": begun} if begun else {}),
+        "seed": settings.seed, "base_model": plain.base_model, "renderer": plain.renderer,
         "rows_sha256": hashlib.sha256(json.dumps(rows, ensure_ascii=False).encode()).hexdigest(),
     }, again=again)  # fmt: skip
     if run.finished:
         return run.writer()
     with tracked(run, tracking) as tracker, service_errors(connection.base_url):
-        trainer = _Trainer(connection, run, plain, config, rows, settings.seed, tracker)
+        trainer = _Trainer(connection, run, plain, config, rows, settings.seed, tracker, begun)
         client = await trainer.start()
         for number in range(trainer.round, config.rounds):
             if on_progress:
@@ -135,6 +143,8 @@ class _Trainer:
     rows: list[tuple[str, str]]
     seed: int
     tracker: Tracker
+    begun: str | None = None
+    """The training state of the policy that the run begins with; a new adapter if there is none."""
     round: int = 0
     """The round to go on with."""
 
@@ -155,11 +165,7 @@ class _Trainer:
         done = [row for row in read_json_lines(metrics, torn_tail=True) if row.get("round", -1) < saved[-1]["round"]] if saved else []
         write_json_lines(metrics, done)
         if not saved:
-            client = await self.connection.client.create_lora_training_client(
-                self.plain.base_model, rank=16, seed=self.seed, train_mlp=self.config.layers == "all",
-                train_unembed=self.config.layers == "all",
-            )  # fmt: skip
-            await self._imitate(client)
+            await self._imitate(client := await self._new_client())
             saved = [{"round": 0, "state": (await client.save_state("round-0")).path}]
             append_json_line(self._checkpoints, saved[0])
         self.round = saved[-1]["round"]
@@ -167,6 +173,14 @@ class _Trainer:
             return await self.connection.client.create_training_client_from_state_with_optimizer(saved[-1]["state"])
         # The optimizer's moments belong to imitation; DPO begins with new ones.
         return await self.connection.client.create_training_client_from_state(saved[-1]["state"])
+
+    async def _new_client(self) -> tinker.TrainingClient:
+        if self.begun:
+            return await self.connection.client.create_training_client_from_state(self.begun)
+        everywhere = self.config.layers == "all"
+        return await self.connection.client.create_lora_training_client(
+            self.plain.base_model, rank=16, seed=self.seed, train_mlp=everywhere, train_unembed=everywhere
+        )
 
     async def _imitate(self, client: tinker.TrainingClient) -> None:
         """Line 1: supervised fine-tuning on the demonstrations, all in one batch, until its loss is low."""

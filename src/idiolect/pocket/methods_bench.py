@@ -1,7 +1,7 @@
 """Which method wins: every method on many simulated authors, their drafts held against each other by the truth.
 
-Knows the methods, the measures and the world. Knows a connection, but nothing of how the model is served. What one author, seed and
-method gave is kept in ``scores/``, so a killed bench goes on and a method that is new is run alone.
+Knows the methods, the measures and the world. Knows a connection, but nothing of how the model is served. What the methods gave for
+one author and seed is kept in a small file of scores, so a killed bench goes on, also elsewhere, and a new method is run alone.
 """
 
 from __future__ import annotations
@@ -17,17 +17,23 @@ from idiolect.corpus import Demonstration
 from idiolect.corpus.demonstrations import load_demonstrations
 from idiolect.errors import InputError
 from idiolect.evaluation.fidelity import FidelityChecker
+from idiolect.evaluation.prompts import improve_prompt
 from idiolect.evaluation.statistics import Measure, mean_with_interval
+from idiolect.judge import ModelJudge
+from idiolect.judge.propose import propose
 from idiolect.methods.baseline import baseline
 from idiolect.methods.ditto import DittoConfig, ditto
-from idiolect.methods.prompting import prompting
+from idiolect.methods.optimizing import OptimizeConfig
+from idiolect.methods.prompting import PromptingConfig, prompting
+from idiolect.methods.reward_model import reward_model
+from idiolect.methods.rlaif import rlaif
 from idiolect.methods.sft import SftConfig, sft
 from idiolect.methods.synthetic import synthetic_data
 from idiolect.pocket.demo import prepare
 from idiolect.service import Connection, Writer
 from idiolect.service.sampling import draft
 from idiolect.settings import Settings
-from idiolect.workspace import Workspace, read_json, write_json
+from idiolect.workspace import Workspace, read_json, write_atomic, write_json
 from idiolect.world import Author, habits_found, parts_found, traits_found
 
 __all__ = ["MAKERS", "MEASURES", "Case", "Plan", "bench_methods", "summary"]
@@ -56,6 +62,12 @@ async def _baseline(case: Case) -> Writer:
     return baseline(case.place, case.settings)
 
 
+def _prompt_optimized(case: Case) -> Writer:
+    silent: Progress = lambda what, done, total: None  # noqa: E731
+    config, search = PromptingConfig(), OptimizeConfig()
+    return improve_prompt(case.connection, case.place, case.settings, case.rows, config, search, progress=silent)[0]
+
+
 async def _prompt(case: Case) -> Writer:
     return (await prompting(case.connection, case.place, case.settings, case.rows))["prompt"]
 
@@ -73,6 +85,23 @@ async def _sft_synthetic(case: Case) -> Writer:
     return await sft(case.connection, case.place, case.settings, case.rows, made, SftConfig(data="synthetic"))
 
 
+async def _rlaif(case: Case) -> Writer:
+    """RLAIF from the policy that was fine-tuned on synthetic data, by a judge of the demonstrations alone."""
+    connection, place, settings, rows = case.connection, case.place, case.settings, case.rows
+    made, _ = await synthetic_data(connection, place, settings, rows, case.heldout)
+    if not place.rubric.exists():
+        write_atomic(place.rubric, propose([row.output for row in rows]).markdown())
+    judge = ModelJudge.of(connection, await reward_model(connection, place, settings, rows), name="rubric")
+    requests = [row.input for row in (*rows, *made)]
+    return await rlaif(connection, place, settings, await _sft_synthetic(case), judge, requests, rows)
+
+
+async def _chain(case: Case) -> Writer:
+    """SFT on synthetic data, RLAIF from there, DITTO from there."""
+    config = DittoConfig(demonstrations=len(case.rows))
+    return await ditto(case.connection, case.place, case.settings, case.rows, config, first=await _rlaif(case))
+
+
 async def _spin(case: Case) -> Writer:
     return await ditto(case.connection, case.place, case.settings, case.rows, DittoConfig(method="spin", demonstrations=len(case.rows)))
 
@@ -81,14 +110,17 @@ async def _ditto(case: Case) -> Writer:
     return await ditto(case.connection, case.place, case.settings, case.rows, DittoConfig(demonstrations=len(case.rows)))
 
 
-MAKERS: dict[str, Callable[[Case], Awaitable[Writer]]] = {
+MAKERS: dict[str, Callable[[Case], Awaitable[Writer] | Writer]] = {
     "baseline": _baseline,
     "prompt": _prompt,
     "few_shot": _few_shot,
+    "prompt_optimized": _prompt_optimized,
     "sft": _sft,
     "sft_synthetic": _sft_synthetic,
     "spin": _spin,
+    "rlaif": _rlaif,
     "ditto": _ditto,
+    "sft_rlaif_ditto": _chain,
 }
 """Every method under its name in the results; another one is a line here."""
 
@@ -112,18 +144,22 @@ class Plan:
             raise InputError(f"unknown method {unknown[0]!r}", where="--method", hint=f"There are: {', '.join(MAKERS)}")
 
 
-def bench_methods(folder: Path, plan: Plan, connect: Connect, progress: Progress) -> dict[str, Any]:
-    """Run what is not done yet, author by author; then the summary of all that is done for every method of the plan."""
+def bench_methods(folder: Path, plan: Plan, connect: Connect, progress: Progress, scores: Path | None = None) -> dict[str, Any]:
+    """Run what is not done yet, author by author; then the summary of all that is done for every method of the plan.
+
+    ``scores`` is the folder of what was measured, by default one in ``folder``, where each author's work lies.
+    """
+    kept = scores or folder / "scores"
     cases = [(number, seed) for seed in range(plan.seeds) for number in range(plan.first, plan.first + plan.authors)]
     for done, (number, seed) in enumerate(cases):
         progress("Authors and seeds", done, len(cases))
-        _run_case(folder, plan, number, seed, connect, progress)
+        _run_case(folder, kept, plan, number, seed, connect, progress)
     progress("Authors and seeds", len(cases), len(cases))
-    return summary({case: {name: read_json(_scores(folder, plan, *case, name)) for name in plan.methods} for case in cases})
+    return summary({case: {name: _known(kept, plan, *case)[name] for name in plan.methods} for case in cases})
 
 
-def _run_case(folder: Path, plan: Plan, number: int, seed: int, connect: Connect, progress: Progress) -> None:
-    missing = [name for name in plan.methods if not _scores(folder, plan, number, seed, name).exists()]
+def _run_case(folder: Path, scores: Path, plan: Plan, number: int, seed: int, connect: Connect, progress: Progress) -> None:
+    missing = [name for name in plan.methods if name not in _known(scores, plan, number, seed)]
     if not missing:
         return
     place = Workspace(folder / f"{plan.split}-{number}-{seed}-{plan.demonstrations}")
@@ -133,18 +169,31 @@ def _run_case(folder: Path, plan: Plan, number: int, seed: int, connect: Connect
         case = Case(connection, place, settings, rows, heldout)
         for done, name in enumerate(missing):
             progress(f"Author {number}, seed {seed}", done, len(missing))
-            write_json(_scores(folder, plan, number, seed, name), connection.run(_measured(case, name)))
+            start = time.monotonic()
+            made = MAKERS[name](case)
+            writer = made if isinstance(made, Writer) else connection.run(_awaited(made))
+            seconds = round(time.monotonic() - start, 1)
+            found, texts = connection.run(_measured(case, writer))
+            write_json(place.results / f"drafts-{name}.json", texts)
+            write_json(_path(scores, plan, number, seed), {**_known(scores, plan, number, seed), name: {**found, "seconds": seconds}})
         progress(f"Author {number}, seed {seed}", len(missing), len(missing))
 
 
-def _scores(folder: Path, plan: Plan, number: int, seed: int, name: str) -> Path:
-    return folder / "scores" / f"{plan.split}-{number}-{seed}-{plan.demonstrations}-{plan.requests}-{name}.json"
+async def _awaited(made: Awaitable[Writer]) -> Writer:
+    return await made
 
 
-async def _measured(case: Case, name: str) -> dict[str, Any]:
-    start = time.monotonic()
-    writer = await MAKERS[name](case)
-    trained = time.monotonic() - start
+def _path(scores: Path, plan: Plan, number: int, seed: int) -> Path:
+    return scores / f"{plan.split}-{number}-{seed}-{plan.demonstrations}-{plan.requests}.json"
+
+
+def _known(scores: Path, plan: Plan, number: int, seed: int) -> dict[str, Any]:
+    path = _path(scores, plan, number, seed)
+    return read_json(path) if path.exists() else {}
+
+
+async def _measured(case: Case, writer: Writer) -> tuple[dict[str, Any], list[str]]:
+    """What the writer's drafts for the held-out requests score, and the drafts."""
     drafts = await draft(case.connection, writer, [row.input for row in case.heldout], seed=_DRAFT_SEED)
     author = Author.load(case.place.truth)
     checker = FidelityChecker(case.rows, author=author, world=True)
@@ -158,7 +207,8 @@ async def _measured(case: Case, name: str) -> dict[str, Any]:
         "invented": [float(bool(one.invented)) for one in checked],
         "verbatim_overlap": [one.verbatim_overlap for one in checked],
     }
-    return {**scores, "texts": [one.text for one in drafts], "seconds": round(trained, 1)}
+    rounded = {name: [value if value is None else round(value, 4) for value in values] for name, values in scores.items()}
+    return rounded, [one.text for one in drafts]
 
 
 def _share(found: Mapping[str, bool]) -> float:
