@@ -29,10 +29,12 @@ async def with_examples(
     """
     limit = await connection.context_length(writer.base_model)
     rows = [row for row in demonstrations if row.input and row.output]
+    # Requests to come may quote an e-mail as the longest known one does, and be somewhat longer.
+    request = max((row.input for row in rows), key=len, default="")
 
     def fits(chosen: Sequence[Demonstration]) -> bool:
         shown = _showing(writer, chosen)
-        used = prompt_tokens(connection.renderer(shown), shown.messages("")) + _REQUEST_TOKENS + shown.max_tokens
+        used = prompt_tokens(connection.renderer(shown), shown.messages(request)) + _REQUEST_TOKENS + shown.max_tokens
         return not chosen or not limit or used <= limit
 
     if selection == "similar":
