@@ -15,6 +15,8 @@ DRAFTS = {
     "examples_1": "1 example e-mail",
     "examples_3": "3 example e-mails",
     "examples_5": "5 example e-mails",
+    "replies": "replies to a quoted e-mail, style described",
+    "registers": "to a recipient for whom the author has a register, style described",
 }
 
 
@@ -22,8 +24,8 @@ def _cell(measure: dict[str, float] | None) -> str:
     return "" if measure is None else f"{measure['mean']:.3f} ({measure['low']:.3f}–{measure['high']:.3f})"
 
 
-def card(figures: dict[str, Any], steps: int) -> str:
-    """The card as Markdown."""
+def card(figures: dict[str, Any], scratch: int, steps: int) -> str:
+    """The card as Markdown, of a model trained for ``scratch`` steps and then ``steps`` more."""
     lines = [
         "# The pocket model",
         "",
@@ -32,10 +34,12 @@ def card(figures: dict[str, Any], steps: int) -> str:
         "that the demo, the tests and the claims of each method run offline on a laptop. It writes e-mails of that world in many styles,",
         "describes a style, writes the request behind an e-mail, and proposes requests. For real mail use a real model.",
         "",
-        f"Training: `python -m idiolect.pocket.train --out DIR --steps {steps}`, about 3,000 tokens a step ({steps * 3000 / 1e6:.1f} M",
-        "tokens), on 2 CPU cores; Muon for matrices, AdamW for the rest, a copy warm-up of 120 steps, linear decay over the last 40 %,",
-        "the last 15 % with more of describing a style, proposing requests and writing the request behind an e-mail. Loss by skill on",
-        "the development split is in `training_log.jsonl`. It does not judge pairs of drafts.",
+        f"Training, on 2 CPU cores: `python -m idiolect.pocket.train --out DIR --steps {scratch}` from scratch on a world of 26 intents",
+        f"without registers and replies, then `python -m idiolect.pocket.train --out DIR --start DIR --steps {steps} --dtype bfloat16` on",
+        f"the present one; about 3,000 tokens a step, {(scratch + steps) * 3000 / 1e6:.1f} M in all. Muon for matrices, AdamW for the",
+        "rest, a copy warm-up of 120 steps in the first part, linear decay over the last 40 % of each, the last 15 % with more of describing",
+        "a style, proposing requests and writing the request behind an e-mail. Loss by skill on the development split is in",
+        "`training_log.jsonl`, the second part's rows with `part` 2. It does not judge pairs of drafts.",
         "",
         f"## Figures on the {figures['split']} split, {figures['requests']} requests each, greedy, 95 % intervals",
         "",
@@ -48,7 +52,7 @@ def card(figures: dict[str, Any], steps: int) -> str:
         part = figures[name]
         cells = [_cell(part.get(key)) for key in ("facts_kept", "drafts_with_invented", "traits", "traits_unlike_house")]
         lines.append(f"| {told} | {' | '.join(cells)} |")
-    none = figures["no_style_information"]
+    none, instructed = figures["no_style_information"], figures["replies"]["instructed"]
     lines += [
         "",
         f"Without style information an author's traits are found at {_cell(none['traits'])}; the house style's own share is "
@@ -58,20 +62,26 @@ def card(figures: dict[str, Any], steps: int) -> str:
         f"{_cell(figures['describe']['precision'])} of exact trait lines. Writing the request behind an e-mail: facts kept "
         f"{_cell(figures['back_generate']['facts_kept'])}.",
         "",
+        "Replies whose quoted e-mail holds an instruction to the writer: the drafts show it at "
+        f"{_cell(instructed['followed'])} and keep their facts at {_cell(instructed['facts_kept'])}.",
+        f"Traits that a register changes are found at {_cell(figures['registers']['changed_traits'])}.",
+        "",
         "Facts kept by kind:",
         "",
         "| kind | " + " | ".join(DRAFTS) + " |",
         "|---|" + "---|" * len(DRAFTS),
     ]
     for kind in figures["house"]["facts_kept_by_kind"]:
-        lines.append(f"| {kind} | " + " | ".join(f"{figures[name]['facts_kept_by_kind'][kind]:.2f}" for name in DRAFTS) + " |")
+        shares = (figures[name]["facts_kept_by_kind"].get(kind) for name in DRAFTS)
+        lines.append(f"| {kind} | " + " | ".join("" if share is None else f"{share:.2f}" for share in shares) + " |")
     return "\n".join(lines) + "\n"
 
 
 def main() -> None:
     folder = Path(pocket_model())
-    steps = max(row["step"] for row in read_json_lines(folder / "training_log.jsonl") if "development" in row)
-    write_atomic(folder / "README.md", card(read_json(RESULTS), steps))
+    rows = [row for row in read_json_lines(folder / "training_log.jsonl") if "development" in row]
+    scratch, steps = (max(row["step"] for row in rows if row.get("part", 1) == part) for part in (1, 2))
+    write_atomic(folder / "README.md", card(read_json(RESULTS), scratch, steps))
 
 
 if __name__ == "__main__":

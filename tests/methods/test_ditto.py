@@ -11,6 +11,7 @@ import pytest
 
 from checkpoints import tiny_checkpoint
 from idiolect.corpus import Demonstration
+from idiolect.errors import InputError
 from idiolect.methods.ditto import DittoConfig, ditto
 from idiolect.methods.replay import Draft, Mix, ReplayBuffer
 from idiolect.service import Connection, Writer
@@ -86,6 +87,20 @@ def test_spin_takes_each_round_s_policy_as_its_reference(connection: Connection,
     losses = [row["dpo_loss"] for row in rows(folder, "dpo")]
     assert losses[0] == pytest.approx(math.log(2), abs=2e-3)
     assert losses[3] == pytest.approx(math.log(2), abs=2e-3)
+
+
+def test_a_trained_writer_s_adapter_is_trained_on(connection: Connection, model: Path, tmp_path: Path) -> None:
+    place, settings = Workspace(tmp_path), Settings(seed=4, model=Models(policy=str(model)))
+    first = connection.run(ditto(connection, place, settings, ROWS, SMALL))
+    (before,) = place.runs.iterdir()
+    second = connection.run(ditto(connection, place, settings, ROWS, SMALL, first=first))
+    (after,) = set(place.runs.iterdir()) - {before}
+    assert second.adapter != first.adapter
+    # It begins where the first run ended, nearer to the demonstrations than a new adapter does.
+    assert rows(after, "imitation")[0]["loss"] < rows(before, "imitation")[0]["loss"] - 0.05
+    assert rows(after, "dpo")[0]["dpo_loss"] == pytest.approx(math.log(2), abs=2e-3)
+    with pytest.raises(InputError, match="no adapter"):
+        connection.run(ditto(connection, place, settings, ROWS, SMALL, first=first.model_copy(update={"adapter": None})))
 
 
 def test_comparisons_have_the_paper_s_shares(tmp_path: Path) -> None:

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Annotated
+
+import typer
 
 from idiolect.cli.local_engine import connected
 from idiolect.cli.options import (
@@ -22,6 +25,7 @@ from idiolect.methods.baseline import baseline
 from idiolect.methods.ditto import DittoConfig
 from idiolect.methods.ditto import ditto as train
 from idiolect.methods.estimate import Estimate, ditto_work, lengths_of
+from idiolect.methods.run import writer_named
 from idiolect.methods.tracking import Tracking
 from idiolect.service import Connection, Writer
 from idiolect.settings import Settings
@@ -34,6 +38,7 @@ __all__ = ["ditto", "planned", "run_ditto"]
 def ditto(
     config: DittoConfig,
     tracking: Tracking,
+    start: Annotated[str | None, typer.Option(help="The writer whose adapter is trained on.", show_default="a new adapter")] = None,
     workspace: Folder = Path(),
     dry_run: DryRun = False,
     again: Again = False,
@@ -45,28 +50,37 @@ def ditto(
         estimate = planned(place, settings, config)
         report(as_json, estimate.values(settings.prices), estimate.told(settings.prices))
         return
-    run_ditto(*open_workspace(workspace), config, tracking, again=again, as_json=as_json)
+    run_ditto(*open_workspace(workspace), config, tracking, start, again=again, as_json=as_json)
 
 
 def run_ditto(
-    place: Workspace, settings: Settings, config: DittoConfig, tracking: Tracking, *, again: bool = False, as_json: bool = False
+    place: Workspace,
+    settings: Settings,
+    config: DittoConfig,
+    tracking: Tracking,
+    start: str | None = None,
+    *,
+    again: bool = False,
+    as_json: bool = False,
 ) -> None:
     """What the verb and ``scripts.ditto_dpo`` do in an open workspace."""
     demonstrations_of(place)
+    first = writer_named(place, start) if start else None
     with bars() as progress, connected(settings, place) as connection:
-        writer = connection.run(_all(connection, place, settings, config, tracking, again, progress))
+        writer = connection.run(_all(connection, place, settings, config, tracking, first, again, progress))
     remind(tracking)
     text = f'The adapter is {writer.adapter}. It lies in {place.runs}\nNext: idiolect compare, or idiolect write "…"'
     report(as_json, {"writer": writer.model_dump(mode="json")}, text)
 
 
 async def _all(
-    connection: Connection, place: Workspace, settings: Settings, config: DittoConfig, tracking: Tracking, again: bool, progress: Progress
-) -> Writer:
+    connection: Connection, place: Workspace, settings: Settings, config: DittoConfig, tracking: Tracking, first: Writer | None,
+    again: bool, progress: Progress,
+) -> Writer:  # fmt: skip
     rows = await ready_demonstrations(connection, place, settings, progress)
     baseline(place, settings)
     told = stage(progress, "DITTO's rounds")
-    return await train(connection, place, settings, rows, config, again=again, tracking=tracking, on_progress=told)
+    return await train(connection, place, settings, rows, config, first=first, again=again, tracking=tracking, on_progress=told)
 
 
 def planned(place: Workspace, settings: Settings, config: DittoConfig) -> Estimate:
