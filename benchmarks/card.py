@@ -24,8 +24,8 @@ def _cell(measure: dict[str, float] | None) -> str:
     return "" if measure is None else f"{measure['mean']:.3f} ({measure['low']:.3f}–{measure['high']:.3f})"
 
 
-def card(figures: dict[str, Any], scratch: int, steps: int) -> str:
-    """The card as Markdown, of a model trained for ``scratch`` steps and then ``steps`` more."""
+def card(figures: dict[str, Any], steps: list[int]) -> str:
+    """The card as Markdown, of a model trained in parts of so many ``steps``."""
     lines = [
         "# The pocket model",
         "",
@@ -34,12 +34,13 @@ def card(figures: dict[str, Any], scratch: int, steps: int) -> str:
         "that the demo, the tests and the claims of each method run offline on a laptop. It writes e-mails of that world in many styles,",
         "describes a style, writes the request behind an e-mail, and proposes requests. For real mail use a real model.",
         "",
-        f"Training, on 2 CPU cores: `python -m idiolect.pocket.train --out DIR --steps {scratch}` from scratch on a world of 26 intents",
-        f"without registers and replies, then `python -m idiolect.pocket.train --out DIR --start DIR --steps {steps} --dtype bfloat16` on",
-        f"the present one; about 3,000 tokens a step, {(scratch + steps) * 3000 / 1e6:.1f} M in all. Muon for matrices, AdamW for the",
-        "rest, a copy warm-up of 120 steps in the first part, linear decay over the last 40 % of each, the last 15 % with more of",
-        "describing a style, proposing requests and writing the request behind an e-mail. Loss by skill on the development split is in",
-        "`training_log.jsonl`, the second part's rows with `part` 2. It does not judge pairs of drafts.",
+        "Training, on 2 CPU cores, in parts, each but the first from the model of the one before (`--start`, lower rates, bfloat16):",
+        f"`python -m idiolect.pocket.train --out DIR --steps N` with N {', '.join(map(str, steps))}, about 3,000 tokens a step,",
+        f"{sum(steps) * 3000 / 1e6:.1f} M in all. The first part's world had 26 intents and neither registers nor replies; the last part's",
+        "e-mails have odd habits in them that are read but not learnt (`world/habits.py`). Muon for matrices, AdamW for the rest, a copy",
+        "warm-up of 120 steps in the first part, linear decay over the last 40 % of each, the last 15 % with more of describing a style,",
+        "proposing requests and writing the request behind an e-mail. Loss by skill on the development split is in",
+        "`training_log.jsonl`. It does not judge pairs of drafts.",
         "",
         f"## Figures on the {figures['split']} split, {figures['requests']} requests each, greedy, 95 % intervals",
         "",
@@ -80,8 +81,9 @@ def card(figures: dict[str, Any], scratch: int, steps: int) -> str:
 def main() -> None:
     folder = Path(pocket_model())
     rows = [row for row in read_json_lines(folder / "training_log.jsonl") if "development" in row]
-    scratch, steps = (max(row["step"] for row in rows if row.get("part", 1) == part) for part in (1, 2))
-    write_atomic(folder / "README.md", card(read_json(RESULTS), scratch, steps))
+    parts = sorted({row.get("part", 1) for row in rows})
+    steps = [max(row["step"] for row in rows if row.get("part", 1) == part) for part in parts]
+    write_atomic(folder / "README.md", card(read_json(RESULTS), steps))
 
 
 if __name__ == "__main__":

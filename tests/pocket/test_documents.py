@@ -38,7 +38,10 @@ def test_documents_are_rendered_as_the_cookbook_renders_them(folder, skill):
         assert ids[: len(prompt)] == prompt
         assert fast.apply_chat_template(messages, tokenize=False) == fast.decode(ids)
         assert len(weights) == len(ids)
-        assert all(weight > 0 for weight in weights[len(prompt) :])
+        odd = turns[-1].odd
+        assert odd or all(weight > 0 for weight in weights[len(prompt) :])
+        learnt = fast.decode([token for token, weight in zip(ids[len(prompt) :], weights[len(prompt) :], strict=True) if weight > 0])
+        assert not any(form in learnt for form in odd if len(form) > 3)
         assert weights[0] == 0
 
 
@@ -46,6 +49,21 @@ def test_text_comes_back_from_its_pieces(folder):
     tokenizer = load_tokenizer(folder)
     for text in ("Ask Dana to move it to Friday, 12 March at 10:30", "i'm happy — 🙂  two  spaces\n\n\tand a tab", "日本語 ñ ß", "\r\n"):
         assert tokenizer.decode(tokenizer.encode(text, add_special_tokens=False).ids) == text
+
+
+def test_odd_habits_are_read_and_never_learnt(folder):
+    tokenizer = load_tokenizer(folder)
+    shown = learnt = 0
+    for seed in range(60):
+        turns = document(random.Random(seed), "train", "described")
+        ids, weights = encode(turns, tokenizer)
+        answer = [(tokenizer.decode([token]), weight) for token, weight in zip(ids, weights, strict=True)]
+        for form in turns[-1].odd:
+            if form.startswith(" ("):
+                shown += form in turns[-1].text
+                learnt += any(weight > 0 and "(" in piece for piece, weight in answer[-len(turns[-1].text) :])
+    assert shown > 5
+    assert not learnt
 
 
 def test_facts_weigh_more_than_other_words(folder):

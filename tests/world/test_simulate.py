@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import re
 from statistics import mean
 
@@ -23,6 +24,7 @@ from idiolect.world import (
     sample_situation,
     traits_found,
 )
+from idiolect.world.habits import odd_habits
 from idiolect.world.intents import FOLLOW_UPS, INTENTS, TAILS
 from idiolect.world.replies import REPLIES
 from idiolect.world.traits import HOUSE
@@ -192,6 +194,8 @@ def test_only_development_and_held_out_authors_have_habits_and_share_none():
     assert not forms["train"]
     assert forms["development"]
     assert not forms["development"] & forms["heldout"]
+    odd = {form for seed in range(500) for form in odd_habits(random.Random(seed)).values()}
+    assert not odd & (forms["development"] | forms["heldout"])
     assert not HOUSE_AUTHOR.habits
     assert not sample_author("heldout", 1, habits=False).habits
     assert sample_author("heldout", 1, habits=False).traits == sample_author("heldout", 1).traits

@@ -105,6 +105,11 @@ def _keep_memory() -> None:
             mallopt(option, value)
 
 
+def _cores() -> int:
+    """Cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
 def _loop():
     """uvloop's event loop where there is one; requests are short and many."""
     with contextlib.suppress(ImportError):
@@ -178,7 +183,7 @@ async def _run(options: Options, token: str, drawn: bool, listener: socket.socke
     from idiolect.engine.state import Engine
     from idiolect.engine.worker import Worker
 
-    worker = Worker([base.sampler for base in bases], options.threads or os.cpu_count() or 1)
+    worker = Worker([base.sampler for base in bases], options.threads or _cores())
     limits = {"session_timeout": options.session_timeout, "memory": int(options.memory * 2**30)}
     futures = Futures(asyncio.get_running_loop(), waiting_limit=options.requests)
     engine = Engine(bases, checkpoints, worker, futures, **limits)

@@ -6,6 +6,7 @@ Knows the world and the prompt texts. Knows nothing of the network. The caller n
 from __future__ import annotations
 
 import random
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -14,6 +15,7 @@ from tokenizers import Tokenizer
 from idiolect.pocket.tokenizer import END
 from idiolect.prompts import render
 from idiolect.world import HOUSE_AUTHOR, RELATIONS, Author, Situation, describe, realise, sample_author, sample_situation
+from idiolect.world.habits import odd_habits
 from idiolect.world.intents import INTENTS
 from idiolect.world.registers import relation_of
 from idiolect.world.vocabulary import draw, kinds
@@ -21,6 +23,9 @@ from idiolect.world.vocabulary import draw, kinds
 __all__ = ["SKILLS", "Turn", "document", "encode"]
 
 _FACT_WEIGHT = 3.0
+_ODD = 0.4
+"""Share of authors whose e-mails have odd habits in them. They are read and never learnt: a model that has only seen clean e-mails
+forgets how to copy as soon as fine-tuning puts an unknown sign into its text."""
 _MOST_CHARACTERS = 4600
 """Of a few-shot document, which then has less than 1,900 tokens: the model's context has room for no more and an answer."""
 _SEED_TOPIC = {intent.name: intent.seed_topic for intent in INTENTS}
@@ -28,12 +33,13 @@ _SEED_TOPIC = {intent.name: intent.seed_topic for intent in INTENTS}
 
 @dataclass(frozen=True)
 class Turn:
-    """A message; ``learnt`` ones carry loss, more of it on the characters of ``facts``."""
+    """A message; ``learnt`` ones carry loss, more of it on the characters of ``facts``, none on those of ``odd`` words and signs."""
 
     role: str
     text: str
     learnt: bool = False
     facts: tuple[str, ...] = ()
+    odd: tuple[str, ...] = ()
 
 
 def _seed(rng: random.Random) -> int:
@@ -41,14 +47,19 @@ def _seed(rng: random.Random) -> int:
 
 
 def _author(rng: random.Random, split: str) -> Author:
-    return sample_author(split, _seed(rng), habits=False)
+    return _odd(sample_author(split, _seed(rng), habits=False), rng)
+
+
+def _odd(author: Author, rng: random.Random) -> Author:
+    return author.model_copy(update={"habits": odd_habits(rng)}) if rng.random() < _ODD else author
 
 
 def _exchange(situation: Situation, author: Author, rng: random.Random, *, learnt: bool) -> list[Turn]:
     """A request and its e-mail. The author's own words count as facts too: they must be copied from elsewhere."""
     facts = tuple(fact.value for fact in situation.facts)
     own = _own(author.towards(situation.request))
-    return [Turn("user", situation.request), Turn("assistant", realise(situation, author, _seed(rng)), learnt, facts + own)]
+    odd = tuple(form for kind, forms in author.habits.items() for form in (forms.split() if kind == "spelling" else [forms]))
+    return [Turn("user", situation.request), Turn("assistant", realise(situation, author, _seed(rng)), learnt, facts + own, odd)]
 
 
 def _own(author: Author) -> tuple[str, ...]:
@@ -60,7 +71,7 @@ def _situation(rng: random.Random, split: str, *, replies: bool = True, relation
 
 
 def _house(rng: random.Random, split: str) -> list[Turn]:
-    return _exchange(_situation(rng, split), HOUSE_AUTHOR, rng, learnt=True)
+    return _exchange(_situation(rng, split), _odd(HOUSE_AUTHOR, rng), rng, learnt=True)
 
 
 def _style(author: Author, rng: random.Random) -> Turn:
@@ -160,14 +171,24 @@ def document(rng: random.Random, split: str, skill: str | None = None, *, late: 
     return SKILLS[skill][0](rng, split)
 
 
-def _weights(text: str, facts: Sequence[str], offsets: Sequence[tuple[int, int]], shift: int) -> list[float]:
-    heavy = [False] * (len(text) + 1)
-    for fact in facts:
-        start = text.find(fact)
-        while start >= 0:
-            heavy[start : start + len(fact)] = [True] * len(fact)
-            start = text.find(fact, start + 1)
-    return [_FACT_WEIGHT if any(heavy[max(low - shift, 0) : max(high - shift, 0)]) else 1.0 for low, high in offsets]
+def _weights(turn: Turn, offsets: Sequence[tuple[int, int]]) -> list[float]:
+    """A weight for each token, which stands for the characters between its ``offsets``."""
+    weight = [1.0] * (len(turn.text) + 1)
+    for value, places in ((_FACT_WEIGHT, map(re.escape, turn.facts)), (0.0, map(_form, turn.odd))):
+        for place in places:
+            for match in re.finditer(place, turn.text):
+                weight[match.start() : match.end()] = [value] * (match.end() - match.start())
+    return [_weight(weight[low:high]) for low, high in offsets]
+
+
+def _form(odd: str) -> str:
+    """An odd word counts as a whole one only, odd signs wherever they stand."""
+    return rf"\b{re.escape(odd)}\b" if odd.isalpha() else re.escape(odd)
+
+
+def _weight(characters: Sequence[float]) -> float:
+    """A token that has anything odd in it is not learnt, one that has a part of a fact is learnt as a fact."""
+    return 0.0 if 0.0 in characters else max(characters, default=1.0)
 
 
 def encode(turns: Sequence[Turn], tokenizer: Tokenizer) -> tuple[list[int], list[float]]:
@@ -180,5 +201,5 @@ def encode(turns: Sequence[Turn], tokenizer: Tokenizer) -> tuple[list[int], list
         body = tokenizer.encode(turn.text + END, add_special_tokens=False)
         ids += head_ids + body.ids
         weights += [0.0] * len(head_ids)
-        weights += _weights(turn.text, turn.facts, body.offsets, 0) if turn.learnt else [0.0] * len(body.ids)
+        weights += _weights(turn, body.offsets) if turn.learnt else [0.0] * len(body.ids)
     return ids, weights

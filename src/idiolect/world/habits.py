@@ -1,8 +1,9 @@
-"""Habits of simulated people: quirks that no text of the pocket model's training shows and no description of its names.
+"""Habits of simulated people: quirks that the pocket model was never taught to write and that no description of its names.
 
 Traits alone can be told in a prompt, and the pocket model knows them all; what a method learns of a person shows in habits.
 Each has one fixed form of words or signs at one place of the e-mail, can be seen in any text, and can be taken out again, so
-that traits are seen behind it. Development and held-out authors draw from different forms; training authors have none.
+that traits are seen behind it. Development and held-out authors draw from different forms; training authors have none. The model's
+training shows other, random forms (``odd_habits``) that it has to read past but never to write.
 
 Knows text. Knows nothing of intents, facts or models.
 """
@@ -12,7 +13,9 @@ from __future__ import annotations
 import random
 import re
 
-__all__ = ["HABITS", "find_habit", "sample_habits", "with_habits", "without_habits"]
+from idiolect.world.vocabulary import made_up
+
+__all__ = ["HABITS", "find_habit", "odd_habits", "sample_habits", "with_habits", "without_habits"]
 
 HABITS = ("before_name", "body_start", "aside", "interjection", "after_sign_off", "last_line", "spelling")
 _COUNT = 5
@@ -40,6 +43,7 @@ _FORMS: dict[str, dict[str, tuple[str, ...]]] = {
         "spelling": ("ya ta n", "yu te ond", "yer tuh nd"),
     },
 }
+_SIGNS = "~=^+@#*%&|<>/\\_:;$o"
 _SENTENCE_END = re.compile(r"[.?!](?=\s|$)")
 
 
@@ -48,6 +52,32 @@ def sample_habits(split: str, rng: random.Random) -> dict[str, str]:
     forms = _FORMS.get(split, {})
     kinds = sorted(rng.sample(HABITS, _COUNT), key=HABITS.index) if forms else []
     return {kind: rng.choice(forms[kind]) for kind in kinds}
+
+
+def odd_habits(rng: random.Random) -> dict[str, str]:
+    """One to five habits of random forms that no author of any split has."""
+    known = {form.strip() for forms in _FORMS.values() for some in forms.values() for form in some}
+
+    def signs(most: int) -> str:
+        return "".join(rng.choice(_SIGNS) for _ in range(rng.randint(1, most)))
+
+    def words(count: int) -> str:
+        return " ".join(made_up(rng, "train") for _ in range(count))
+
+    def short() -> str:
+        return "".join(rng.choice(letters) for letters in ("ytjdwn", "aeiou", "nhmrw")[: rng.choice((2, 3))])
+
+    made = {
+        "before_name": signs(2),
+        "body_start": f"{signs(3)} ",
+        "aside": f" ({words(rng.randint(2, 4))})",
+        "interjection": f" {words(2).capitalize()}.",
+        "after_sign_off": f" {signs(3)}",
+        "last_line": " ".join(signs(2) for _ in range(rng.randint(1, 3))),
+        "spelling": f"{short()} {short()} {short()}",
+    }
+    chosen = rng.sample(HABITS, rng.randint(1, _COUNT))
+    return {kind: made[kind] for kind in HABITS if kind in chosen and made[kind].strip() not in known}
 
 
 def with_habits(text: str, habits: dict[str, str], name: str, sign_off: str) -> str:
