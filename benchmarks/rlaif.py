@@ -1,8 +1,8 @@
 """What RLAIF brings to simulated authors: ``python -m benchmarks.rlaif --split heldout --authors 5``.
 
-For each author, from ten e-mails and no simulator: a weak start (fine-tuning with few steps, or the prompt), a judge, RLAIF. Then
-both policies draft for held-out requests. Reported: the win rate of the trained policy over the start by the judge that gave the
-rewards and by the truth, both orders; true traits and facts kept of both. An author that is done is not done again. Writes
+For each author, from ten e-mails and no simulator: a weak start (few steps of fine-tuning on synthetic data, or the prompt), a judge,
+RLAIF. Then both policies draft for held-out requests. Reported: the win rate of the trained policy over the start by the judge that
+gave the rewards and by the truth, both orders; true traits and facts kept of both. An author that is done is not done again. Writes
 ``benchmarks/results/rlaif.json``. Settings come from development authors.
 """
 
@@ -15,6 +15,7 @@ from statistics import mean, stdev
 from typing import Any
 
 from idiolect.cli.local_engine import connected
+from idiolect.corpus import Demonstration
 from idiolect.corpus.demonstrations import load_demonstrations
 from idiolect.evaluation.judges import ScoreJudge, truth_judge
 from idiolect.evaluation.style import Verifier
@@ -43,12 +44,12 @@ async def _verifier(connection: Connection, place: Workspace, settings: Settings
     return Verifier.fit([row.output for row in rows], [one.text for one in others])  # type: ignore[return-value]
 
 
-async def _start(connection: Connection, place: Workspace, settings: Settings, steps: int) -> Writer:
-    """The first policy: the prompted one, or with ``steps`` one that was fine-tuned for so many on the ten e-mails."""
+async def _start(connection: Connection, place: Workspace, settings: Settings, made: list[Demonstration], steps: int) -> Writer:
+    """The first policy: the prompted one, or with ``steps`` one that was fine-tuned for so many on synthetic data."""
     rows = load_demonstrations(place.demonstrations)
     if not steps:
         return (await prompting(connection, place, settings, rows))["prompt"]
-    return await sft(connection, place, settings, rows, [], SftConfig(data="demonstrations", steps=steps, save_every=steps))
+    return await sft(connection, place, settings, rows, made, SftConfig(data="synthetic", steps=steps, save_every=steps))
 
 
 async def _measured(connection: Connection, place: Workspace, writers: list[Writer], judge: AsyncJudge, count: int) -> dict[str, Any]:
@@ -76,8 +77,8 @@ async def _measured(connection: Connection, place: Workspace, writers: list[Writ
 
 async def _author(connection: Connection, place: Workspace, settings: Settings, config: RlaifConfig, options: Any) -> dict[str, Any]:
     rows, heldout = load_demonstrations(place.demonstrations), load_demonstrations(place.heldout)
-    first = await _start(connection, place, settings, options.sft_steps)
     made, _ = await synthetic_data(connection, place, settings, rows, heldout)
+    first = await _start(connection, place, settings, made, options.sft_steps)
     verifier = await _verifier(connection, place, settings)
     judge: AsyncJudge = ScoreJudge("verifier", verifier)
     if options.judge == "trained":
