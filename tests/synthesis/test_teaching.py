@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -21,6 +19,7 @@ from idiolect.synthesis.teaching import faults, text_of
 from idiolect.tasks import Checks, Task
 from idiolect.workspace import Workspace
 from running_engine import start_engine
+from scripted_sampler import scripted
 
 TASK = Task(name="note", one="note", instruction="x", request_form="x", topics=("cats",), rubric="x", checks=Checks(min_words=1))
 WORDS = st.text(st.characters(blacklist_characters="<>", blacklist_categories=["Cs"]), max_size=60)
@@ -58,38 +57,16 @@ def test_faults_are_facts_lost_and_invented_slots_and_remarks() -> None:
     assert faults(request, "Hi Dana, Friday at 3 pm? call Mara Keller", allowed=("Mara Keller",)) == 0
 
 
-@dataclass
-class Script:
-    """Stands where the service's sampling client does, over the model's real renderer: answers a prompt's text by the script."""
-
-    renderer: Any
-    answer: Callable[[str], str]
-    asked: list[str] = field(default_factory=list)
-
-    async def sample(self, prompt: Any, num_samples: int, sampling_params: Any) -> Any:
-        text = self.renderer.tokenizer.decode(prompt.to_ints())
-        self.asked.append(text)
-        ends = list(sampling_params.stop)
-        tokens = [*self.renderer.tokenizer.encode(self.answer(text)), *ends[:1]][: sampling_params.max_tokens]
-        return SimpleNamespace(sequences=[SimpleNamespace(tokens=tokens, stop_reason="stop")] * num_samples)
-
-
 REQUEST = "Tell Dana that the cat eats on Friday"
 DRAFT, BETTER, WORSE = "hi Dana, the cat eats", "hi Dana, the cat eats on Friday", "hi there, it eats"
 
 
-def scripted(answer: Callable[[str], str]) -> tuple[Connection, Writer, Script]:
-    model = pocket_model()
-    teacher = Writer(name="teacher", base_model=model, renderer="qwen3_instruct", system_prompt="Write like me.", max_tokens=64)
-    opened = Connection()
-    script = Script(opened.renderer(teacher), answer)
-    opened._samplers[model, None] = script  # type: ignore[assignment]
-    return opened, teacher, script
+TEACHER = Writer(name="teacher", base_model=pocket_model(), renderer="qwen3_instruct", system_prompt="Write like me.", max_tokens=64)
 
 
-def made(opened: Connection, teacher: Writer, folder: Path, **options: Any) -> tuple[list[str], dict[str, Any]]:
+def made(opened: Connection, folder: Path, **options: Any) -> tuple[list[str], dict[str, Any]]:
     config = SynthesisConfig(per_topic=1, attempts=2, **options)
-    rows, report = opened.run(synthesize(opened, Workspace(folder), TASK, teacher, [], [], config=config, seed=0))
+    rows, report = opened.run(synthesize(opened, Workspace(folder), TASK, TEACHER, [], [], config=config, seed=0))
     return [row.output for row in rows], report
 
 
@@ -105,14 +82,14 @@ def says(thoughts: str = "", critique: str = "") -> Callable[[str], str]:
 
 
 def test_the_thoughts_are_in_no_text(tmp_path: Path) -> None:
-    opened, teacher, script = scripted(says(f"<thoughts>Dana likes Mondays</thoughts>\n<text>{BETTER}</text>"))
-    texts, report = made(opened, teacher, tmp_path, think=True)
+    opened, script = scripted(says(f"<thoughts>Dana likes Mondays</thoughts>\n<text>{BETTER}</text>"))
+    texts, report = made(opened, tmp_path, think=True)
     assert texts == [BETTER]
     assert "critiques" not in report
     assert ["Write like me." in prompt for prompt in script.asked] == [False, True]
     before = len(script.asked)
     (tmp_path / "synthetic" / "report.json").unlink()
-    assert made(opened, teacher, tmp_path, think=True) == (texts, report)
+    assert made(opened, tmp_path, think=True) == (texts, report)
     assert len(script.asked) == before
 
 
@@ -120,15 +97,15 @@ def test_the_thoughts_are_in_no_text(tmp_path: Path) -> None:
     "answer", [BETTER, f"<thoughts>so</thoughts>{BETTER}", f"<text>{BETTER}</text>", f"<thoughts>a</thoughts><text>{BETTER}"]
 )
 def test_what_keeps_not_the_form_is_counted(answer: str, tmp_path: Path) -> None:
-    opened, teacher, _ = scripted(says(answer))
+    opened, _ = scripted(says(answer))
     with pytest.raises(ServiceError, match=r"\(2 unparsed\).*turn think off"):
-        made(opened, teacher, tmp_path, think=True)
+        made(opened, tmp_path, think=True)
 
 
 def test_a_text_longer_than_the_tasks_is_truncated_however_long_the_thoughts_may_be(tmp_path: Path) -> None:
-    opened, teacher, _ = scripted(says(f"<thoughts>{'well ' * 100}</thoughts><text>{BETTER + ' and eats' * 70}</text>"))
+    opened, _ = scripted(says(f"<thoughts>{'well ' * 100}</thoughts><text>{BETTER + ' and eats' * 70}</text>"))
     with pytest.raises(ServiceError, match=r"\(2 truncated\)"):
-        made(opened, teacher, tmp_path, think=True)
+        made(opened, tmp_path, think=True)
 
 
 @pytest.mark.parametrize(
@@ -140,13 +117,13 @@ def test_a_text_longer_than_the_tasks_is_truncated_however_long_the_thoughts_may
     ],
 )
 def test_the_truer_of_draft_and_revision_is_kept(critique: str, counts: dict[str, int], kept: list[str], tmp_path: Path) -> None:
-    opened, teacher, script = scripted(says(critique=critique))
+    opened, script = scripted(says(critique=critique))
     if not kept:
         # The draft stands, and it loses a fact: no text at all comes of it.
         with pytest.raises(ServiceError, match=r"\(2 fact-losing\)"):
-            made(opened, teacher, tmp_path, critique=True)
+            made(opened, tmp_path, critique=True)
         return
-    texts, report = made(opened, teacher, tmp_path, critique=True)
+    texts, report = made(opened, tmp_path, critique=True)
     assert (texts, report["critiques"]) == (kept, counts)
     assert f"> {DRAFT}" in script.asked[-1]
     assert "It must hold: Dana; Friday." in script.asked[-1]
@@ -154,8 +131,8 @@ def test_the_truer_of_draft_and_revision_is_kept(critique: str, counts: dict[str
 
 def test_a_draft_that_is_better_than_its_revision_stays(tmp_path: Path) -> None:
     told = says(f"<thoughts>-</thoughts><text>{BETTER}</text>", f"<critique>-</critique><text>{DRAFT}</text>")
-    opened, teacher, _ = scripted(told)
-    texts, report = made(opened, teacher, tmp_path, think=True, critique=True)
+    opened, _ = scripted(told)
+    texts, report = made(opened, tmp_path, think=True, critique=True)
     assert (texts, report["critiques"]) == ([BETTER], {"draft": 1})
 
 
