@@ -221,9 +221,17 @@ def test_a_training_is_watched_sampled_and_stopped_in_order(studio: Running, pla
                 page.wait_for_timeout(200)
             assert page.locator("polyline").first.get_attribute("points") != first
             _until(lambda: (folder / "training" / "checkpoints.jsonl").exists())
+            # Two checkpoints write without anybody's doing, the newer one above the older.
+            page.locator("#samples .draft .acts").nth(1).wait_for()
+            titles = page.locator("#samples .draft h3 .writer").all_inner_texts()
+            assert titles == sorted(set(titles), reverse=True)
+            assert all(title.startswith("sft at ") for title in titles)
+            page.click("text=Stop drafting with each checkpoint")
+            page.wait_for_selector("text=New checkpoints write nothing by themselves")
+            page.fill("#request", REQUEST)
             page.click("text=Draft with the newest checkpoint")
-            page.wait_for_selector("#samples .draft .acts")
-            assert len(page.inner_text("#samples .text").split()) >= 3
+            page.wait_for_selector(f"#samples .sample:has-text('{REQUEST}') .draft .acts")
+            assert len(page.inner_text("#samples .text >> nth=0").split()) >= 3
             page.click("text=Stop this training")
             _, error = training.communicate(timeout=60)
         finally:

@@ -77,7 +77,7 @@ def test_a_saved_rubric_is_asked_about_the_newest_own_texts_in_both_orders(judge
     assert "<b>5 of 6</b>" in part
     assert re.findall(r"(\d+) % for yours", part) == ["65"] * 5 + ["12"]
     assert "50 % with yours first, 80 % with it second" in part
-    assert "whichever stands first in 0" in part
+    assert "in 0 whichever text it reads first" in part
     assert "It leans to the second place by" in part
     assert "There is no trained judge yet" in part
     assert "<script>" not in part

@@ -70,9 +70,11 @@ class Drafting:
 
     async def _write(self, found: Round, index: int) -> None:
         draft = found.drafts[index]
-        writer, attempt, start = draft.writer, draft.attempt, time.monotonic()
+        writer, attempt = draft.writer, draft.attempt
         try:
             connection = await self.connected(writer.base_model)
+            # An engine that had to be started first says nothing of how long a draft takes.
+            start = time.monotonic()
             pieces = stream(
                 connection,
                 writer,

@@ -28,7 +28,7 @@ from idiolect.settings import Settings
 from idiolect.studio.drafting import Drafting
 from idiolect.workspace import Workspace, read_text
 
-__all__ = ["Asked", "Edited", "Verdicts"]
+__all__ = ["Asked", "Edited", "Verdicts", "newest_texts"]
 
 Edited = Literal["prompt", "rubric"]
 _PAIRS: dict[Edited, int] = {"prompt": 2, "rubric": 6}
@@ -104,7 +104,7 @@ class Verdicts:
 
     async def _judged(self, edited: Edited, asked: Asked) -> None:
         place, settings = self._workspace, self._settings
-        rows = _newest(load_demonstrations(place.demonstrations), _PAIRS[edited])
+        rows = newest_texts(load_demonstrations(place.demonstrations), _PAIRS[edited])
         writer, judge = self._writer(edited), self._judge(asked)
         connection = await self._drafting.connected(writer.base_model, judge.base_model)
         requests = [row.input for row in rows]
@@ -137,8 +137,11 @@ class Verdicts:
         return judge.model_copy(update={"rubric": rubric})
 
 
-def _newest(demonstrations: Sequence[Demonstration], count: int) -> list[Demonstration]:
-    """The newest texts with a request; undated ones are the oldest, and of equals the later in the file is newer."""
+def newest_texts(demonstrations: Sequence[Demonstration], count: int) -> list[Demonstration]:
+    """The newest texts with a request, at most ``count``; undated ones are the oldest, and of equals the later in the file is newer.
+
+    Raises ``InputError`` where there is none.
+    """
     told = [row for row in demonstrations if row.input.strip() and row.output.strip()]
     if not told:
         raise InputError("there is no text of yours with a request to judge by", hint="Import some above, then run `idiolect prompt`")
