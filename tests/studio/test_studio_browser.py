@@ -221,11 +221,9 @@ def test_a_training_is_watched_sampled_and_stopped_in_order(studio: Running, pla
                 page.wait_for_timeout(200)
             assert page.locator("polyline").first.get_attribute("points") != first
             _until(lambda: (folder / "training" / "checkpoints.jsonl").exists())
-            # Two checkpoints write without anybody's doing, the newer one above the older.
-            page.locator("#samples .draft .acts").nth(1).wait_for()
-            titles = page.locator("#samples .draft h3 .writer").all_inner_texts()
-            assert titles == sorted(set(titles), reverse=True)
-            assert all(title.startswith("sft at ") for title in titles)
+            # Without anybody's doing. That every checkpoint has one is tested without a browser, since a draft is followed by a rest.
+            page.locator("#samples .draft .acts").first.wait_for()
+            assert page.inner_text("#samples .draft h3 .writer").startswith("sft at ")
             page.click("text=Stop drafting with each checkpoint")
             page.wait_for_selector("text=New checkpoints write nothing by themselves")
             page.fill("#request", REQUEST)

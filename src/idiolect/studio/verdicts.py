@@ -23,6 +23,7 @@ from idiolect.judge.pairs import Verdict, in_both_orders, verdicts
 from idiolect.methods.baseline import plain_writer
 from idiolect.methods.prompting import joined
 from idiolect.methods.reward_model import judge_model, load_judge, rubric_of
+from idiolect.service.sampling import OnProgress
 from idiolect.service.writer import TEMPERATURE, Writer
 from idiolect.settings import Settings
 from idiolect.studio.drafting import Drafting
@@ -54,7 +55,7 @@ class Asked:
     """The person's own text as the better one, with the verdict on it."""
     figures: Checked | None = None
 
-    def told(self, stage: str):
+    def told(self, stage: str) -> OnProgress:
         def on_progress(done: int, total: int) -> None:
             self.stage, self.done, self.total = stage, done, total
 
