@@ -28,6 +28,7 @@ __all__ = [
     "Prices",
     "ServiceSettings",
     "Settings",
+    "Teaching",
     "load_env_files",
     "model_named",
     "pocket_model",
@@ -142,6 +143,16 @@ class Prices(Price):
         return Price(**parts)
 
 
+class Teaching(BaseModel):
+    """How the teacher writes synthetic texts, wherever they are made; ``idiolect synthesize`` has the same options."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+    think: bool = False
+    """It thinks before it writes. For general models: the pocket model has never seen such prompts."""
+    critique: bool = False
+    """It criticizes and rewrites its draft. For general models, too."""
+
+
 class Settings(BaseSettings):
     """What ``idiolect.toml`` may hold. ``IDIOLECT_<FIELD>`` in the environment overrides a field."""
 
@@ -162,6 +173,8 @@ class Settings(BaseSettings):
     """Models that replace those of the preset."""
     service: ServiceSettings = ServiceSettings()
     """Where the models run."""
+    synthesis: Teaching = Teaching()
+    """Whether the teacher thinks and criticizes."""
     prices: Prices = Prices()
     """What the service asks; without prices the report tells tokens and time only."""
     seed: int = Field(default=0, ge=0)
@@ -200,8 +213,9 @@ class Settings(BaseSettings):
         write_atomic(path, tomli_w.dumps({name: kept[name] for name in type(self).model_fields if name in kept}))
 
     def filled(self, method: str, config: C) -> C:
-        """The config with the preset's values where nothing was asked for."""
-        preset = METHOD_PRESETS.get(self.preset, {}).get(method, {})
+        """The config with the settings' own and the preset's values where nothing was asked for."""
+        own = self.synthesis.model_dump(exclude_unset=True) if method == "synthesis" else {}
+        preset = {**METHOD_PRESETS.get(self.preset, {}).get(method, {}), **own}
         return config.model_copy(update={name: value for name, value in preset.items() if name not in config.model_fields_set})
 
     @property
@@ -285,7 +299,9 @@ def _read_toml(path: Path) -> dict[str, Any]:
 
 def _fields_at(location: tuple[Any, ...]) -> list[str]:
     """The names that the table at this place may hold."""
-    tables: dict[tuple[Any, ...], type[BaseModel]] = {(): Settings, ("model",): Models, ("service",): ServiceSettings, ("prices",): Prices}
+    tables: dict[tuple[Any, ...], type[BaseModel]] = {
+        (): Settings, ("model",): Models, ("service",): ServiceSettings, ("synthesis",): Teaching, ("prices",): Prices,
+    }  # fmt: skip
     table = tables.get(location)
     return list(table.model_fields) if table else []
 

@@ -113,3 +113,11 @@ def test_dry_run_spends_nothing_and_needs_no_service(tmp_path: Path, monkeypatch
     assert told["steps"][3]["trained"] == round(464 * (7 / 4 + 100 + 8))
     assert told["cost"] == pytest.approx(sum(step["cost"] for step in told["steps"]))
     assert sorted(tmp_path.rglob("*")) == before
+
+
+def test_thoughts_and_critiques_are_sampled_too() -> None:
+    plain = synthesis_work(SETTINGS, LENGTHS, topics=10, per_topic=10, examples=5)
+    both = synthesis_work(SETTINGS, LENGTHS, topics=10, per_topic=10, examples=5, think=True, critique=True)
+    assert both[1].sampled - plain[1].sampled == 100 * 200
+    assert both[2].sampled == both[1].sampled
+    assert both[2].read > both[1].read

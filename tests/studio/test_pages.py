@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import mailbox
+import re
 from pathlib import Path
 
 import pytest
@@ -152,3 +153,56 @@ def test_curves_of_a_training_are_drawn_while_it_runs(visitor: Visitor, place: W
     assert "no checkpoint yet" in visitor.post(f"/watch/{run.folder.name}/sample").text
     run.finish(open_run(place, "prompt", {}).writer())
     assert ">finished<" in visitor.get("/watch")
+
+
+def test_each_new_checkpoint_of_a_running_training_drafts_once_and_a_handful_is_kept(visitor: Visitor, place: Workspace) -> None:
+    """Without a service the drafts say so; that counts as drafted, too."""
+    run = open_run(place, "sft", {"steps": 10})
+    page = f"/watch/{run.folder.name}"
+
+    def rounds() -> list[str]:
+        return [path.name for path in (place.root / "studio").glob("*.json")]
+
+    def checkpoint(number: int) -> None:
+        path = f"tinker://x/sampler_weights/{number}"
+        append_json_line(run.folder / "training" / "checkpoints.jsonl", {"name": f"{number:06}", "sampler_path": path})
+
+    assert "None yet" in visitor.get(page)
+    checkpoint(1)
+    visitor.get(page)
+    shown = _when_written(visitor, page)
+    assert visitor.get(f"{page}/samples") == shown
+    assert len(rounds()) == 1
+    assert "sft at 000001" in shown
+    assert "Ask Ann for the keys" in shown
+    for number in range(2, 10):
+        checkpoint(number)
+        visitor.get(page)
+        _when_written(visitor, page)
+    shown = visitor.get(f"{page}/samples")
+    assert len(rounds()) == 6
+    assert "cannot be reached" in shown
+    assert re.findall(r'writer s\d+">sft at 00000(\d)', shown) == ["9", "8", "7", "6", "5", "4"]
+    assert visitor.post(f"{page}/automatic", on="").status_code == 303
+    checkpoint(10)
+    assert "write nothing by themselves" in visitor.get(f"{page}/samples")
+    assert len(rounds()) == 6
+    assert "sft at 000010" not in visitor.get(page)
+    assert visitor.post(f"{page}/automatic", on="1").status_code == 303
+    assert "sft at 000010" in visitor.get(page)
+    checkpoint(11)
+    run.finish(open_run(place, "prompt", {}).writer())
+    assert "sft at 000011" not in visitor.get(page)
+    assert visitor.post("/watch/nothing/automatic").status_code == 400
+
+
+def test_a_judges_checkpoints_draft_nothing(visitor: Visitor, place: Workspace) -> None:
+    run = open_run(place, "judge", {}, result="judge.json")
+    append_json_line(run.folder / "training" / "checkpoints.jsonl", {"name": "1", "sampler_path": "tinker://x/sampler_weights/1"})
+    assert "None yet" in visitor.get(f"/watch/{run.folder.name}")
+
+
+def _when_written(visitor: Visitor, page: str) -> str:
+    while "aria-busy" in (shown := visitor.get(f"{page}/samples")):
+        pass
+    return shown

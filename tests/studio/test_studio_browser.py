@@ -185,6 +185,25 @@ def test_a_comparison_is_voted_by_keys_and_its_names_are_shown_afterwards(studio
     assert page.locator("tbody tr").count() == 2
 
 
+def test_the_judge_is_asked_beside_the_editors_by_keyboard(studio: Running) -> None:
+    page = studio.page
+    for name, pairs in (("prompt", 2), ("rubric", 6)):
+        page.goto(f"{studio.home}/setup")
+        page.locator(f"#{name}-text").focus()
+        page.keyboard.press("Tab")
+        page.keyboard.press("Tab")
+        assert page.evaluate("document.activeElement.name") == "ask"
+        page.keyboard.press("Enter")
+        page.wait_for_url(re.compile(f"#{name}-verdicts$"))
+        page.wait_for_selector(f"#{name}-verdicts details.verdict")
+        assert page.locator(f"#{name}-verdicts details.verdict").count() == pairs
+        assert f"of {pairs}" in page.inner_text(f"#{name}-verdicts")
+        assert "There is no trained judge yet" in page.inner_text(f"#{name}-verdicts")
+    page.locator("#rubric-verdicts summary").first.focus()
+    page.keyboard.press("Enter")
+    assert page.locator("#rubric-verdicts .draft .text").first.is_visible()
+
+
 def test_a_training_is_watched_sampled_and_stopped_in_order(studio: Running, place: Workspace, environment: dict[str, str]) -> None:
     page = studio.page
     options = ("--data", "demonstrations", "--steps", "4000", "--batch-size", "2", "--save-every", "2", "--max-length", "64", "--rank", "2")
@@ -202,9 +221,15 @@ def test_a_training_is_watched_sampled_and_stopped_in_order(studio: Running, pla
                 page.wait_for_timeout(200)
             assert page.locator("polyline").first.get_attribute("points") != first
             _until(lambda: (folder / "training" / "checkpoints.jsonl").exists())
+            # Without anybody's doing. That every checkpoint has one is tested without a browser, since a draft is followed by a rest.
+            page.locator("#samples .draft .acts").first.wait_for()
+            assert page.inner_text("#samples .draft h3 .writer").startswith("sft at ")
+            page.click("text=Stop drafting with each checkpoint")
+            page.wait_for_selector("text=New checkpoints write nothing by themselves")
+            page.fill("#request", REQUEST)
             page.click("text=Draft with the newest checkpoint")
-            page.wait_for_selector("#samples .draft .acts")
-            assert len(page.inner_text("#samples .text").split()) >= 3
+            page.wait_for_selector(f"#samples .sample:has-text('{REQUEST}') .draft .acts")
+            assert len(page.inner_text("#samples .text >> nth=0").split()) >= 3
             page.click("text=Stop this training")
             _, error = training.communicate(timeout=60)
         finally:

@@ -86,5 +86,8 @@ def _synthesis(place: Workspace, settings: Settings, lengths: Lengths) -> tuple[
     if there:
         return [], there
     topics, config = len(load_task(settings.task, place).topics), settings.filled("synthesis", SynthesisConfig())
-    works = synthesis_work(settings, lengths, topics=topics, per_topic=config.per_topic, examples=PromptingConfig().examples)
+    works = synthesis_work(
+        settings, lengths, topics=topics, per_topic=config.per_topic, examples=PromptingConfig().examples, think=config.think,
+        critique=config.critique,
+    )  # fmt: skip
     return works, topics * config.per_topic

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ from idiolect.cli.progress import bars
 from idiolect.corpus import Demonstration
 from idiolect.corpus.demonstrations import load_demonstrations
 from idiolect.methods.synthetic import synthetic_data
+from idiolect.settings import pocket_model
 from idiolect.synthesis import SynthesisConfig
 
 __all__ = ["synthesize"]
@@ -21,6 +23,9 @@ def synthesize(config: SynthesisConfig, workspace: Folder = Path(), as_json: AsJ
     """Have a teacher write synthetic texts in the person's voice."""
     place, settings = open_workspace(workspace)
     demonstrations_of(place)
+    config = settings.filled("synthesis", config)
+    if (config.think or config.critique) and settings.teacher == pocket_model():
+        print("The pocket model has never seen prompts for thoughts or critiques: expect most answers to be unparsed.", file=sys.stderr)
     with bars() as progress, connected(settings, place, [settings.policy, settings.teacher]) as connection:
 
         async def work() -> tuple[list[Demonstration], dict[str, Any]]:
@@ -37,4 +42,6 @@ def _told(kept: dict[str, Any]) -> str:
     for what in ("requests", "texts"):
         dropped = ", ".join(f"{count} {reason}" for reason, count in kept[what]["dropped"].items()) or "none"
         lines.append(f"{what.capitalize()}: {kept[what]['kept']} kept; dropped: {dropped}")
+    if "critiques" in kept:
+        lines.append("Critiques: " + (", ".join(f"{count} {what}" for what, count in kept["critiques"].items()) or "none"))
     return "\n".join(lines)

@@ -31,7 +31,7 @@ _CHARACTERS_A_TOKEN = 4.0
 """Of English text in vocabularies of the size that hosted models have."""
 _TURN = 8
 """Tokens that mark the turns of a request and its text."""
-_DESCRIPTION, _LINE, _VERDICT = 384, 40, 160
+_DESCRIPTION, _LINE, _VERDICT, _THOUGHTS = 384, 40, 160, 200
 """Tokens that a style description, a proposed request and a judge's reasons with the verdict take."""
 _RUBRIC = 250
 """Tokens of a judge's instruction and the rubric."""
@@ -130,13 +130,29 @@ def prompt_work(settings: Settings, lengths: Lengths, *, texts: int, without_req
     return works
 
 
-def synthesis_work(settings: Settings, lengths: Lengths, *, topics: int, per_topic: int, examples: int) -> list[Work]:
-    """Requests (a topic is read once for all of its samples), and the teacher's text for each."""
+def synthesis_work(
+    settings: Settings, lengths: Lengths, *, topics: int, per_topic: int, examples: int, think: bool = False, critique: bool = False
+) -> list[Work]:
+    """Requests (a topic is read once for all of its samples), and the teacher's text for each, with thoughts before it where it
+    thinks; where it criticizes, each text is read and written once more.
+    """
     rows = topics * per_topic
     shown = lengths.prompt + examples * lengths.row + lengths.request
     return [
         Work("propose requests", settings.teacher, read=topics * 2 * _LINE, sampled=rows * _LINE),
-        Work("write synthetic texts", settings.teacher, read=round(rows * shown), sampled=round(rows * lengths.text)),
+        Work("write synthetic texts", settings.teacher, read=round(rows * shown), sampled=round(rows * (lengths.text + think * _THOUGHTS))),
+        *(
+            [
+                Work(
+                    "criticize them",
+                    settings.teacher,
+                    read=round(rows * (shown + lengths.text)),
+                    sampled=round(rows * (lengths.text + _THOUGHTS)),
+                )
+            ]
+            if critique
+            else []
+        ),
     ]
 
 

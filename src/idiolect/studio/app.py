@@ -23,6 +23,7 @@ from idiolect.studio.desk import Desk, said
 from idiolect.studio.drafting import Connect, Drafting
 from idiolect.studio.pages import compare, report, setup, watch, write
 from idiolect.studio.rounds import Rounds
+from idiolect.studio.verdicts import Verdicts
 from idiolect.workspace import Workspace
 
 __all__ = ["studio_app"]
@@ -34,10 +35,12 @@ def studio_app(workspace: Workspace, settings: Settings, connect: Connect, acces
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         yield
+        await desk.verdicts.close()
         await desk.drafting.close()
 
     rounds = Rounds(workspace)
-    desk = Desk(workspace, settings, rounds, Drafting(connect, rounds, seed=settings.seed))
+    drafting = Drafting(connect, rounds, seed=settings.seed)
+    desk = Desk(workspace, settings, rounds, drafting, Verdicts(workspace, settings, drafting))
     # No pages of documentation: they would load scripts from elsewhere.
     app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None, lifespan=lifespan, dependencies=[Depends(check_form)])
     for page in (write, compare, watch, setup, report):

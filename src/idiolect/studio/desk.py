@@ -23,6 +23,7 @@ from idiolect.service.writer import Writer
 from idiolect.settings import Settings
 from idiolect.studio.drafting import Drafting
 from idiolect.studio.rounds import RoundDraft, Rounds
+from idiolect.studio.verdicts import Verdicts
 from idiolect.tasks import missing_facts, request_facts
 from idiolect.workspace import Workspace
 
@@ -39,6 +40,7 @@ class Desk:
     settings: Settings
     rounds: Rounds
     drafting: Drafting
+    verdicts: Verdicts
 
     def __post_init__(self) -> None:
         self._templates = Environment(

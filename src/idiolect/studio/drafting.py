@@ -70,9 +70,11 @@ class Drafting:
 
     async def _write(self, found: Round, index: int) -> None:
         draft = found.drafts[index]
-        writer, attempt, start = draft.writer, draft.attempt, time.monotonic()
+        writer, attempt = draft.writer, draft.attempt
         try:
-            connection = await self._connected(writer.base_model)
+            connection = await self.connected(writer.base_model)
+            # An engine that had to be started first says nothing of how long a draft takes.
+            start = time.monotonic()
             pieces = stream(
                 connection,
                 writer,
@@ -97,20 +99,20 @@ class Drafting:
         async with self._changed:
             self._changed.notify_all()
 
-    async def _connected(self, model: str) -> Connection:
-        """The connection, made anew where it lacks the model or its service has died."""
+    async def connected(self, *models: str) -> Connection:
+        """The connection, made anew where it lacks one of the models or its service has died."""
         async with self._opening:
             if self._connection is not None and self._connection.health is not None:
                 try:
                     self._connection.health()
                 except IdiolectError:
                     await self._leave()
-            if self._connection is None or model not in self._models:
+            if self._connection is None or not self._models.issuperset(models):
                 await self._leave()
-                models = sorted({*self._models, model})
-                held = self._connect(models)
+                wanted = self._models.union(models)
+                held = self._connect(sorted(wanted))
                 self._connection = await asyncio.to_thread(held.__enter__)
-                self._held, self._models = held, set(models)
+                self._held, self._models = held, wanted
                 # The SDK's session begins with its first use, which waits for the service.
                 await asyncio.to_thread(lambda: self._connection and self._connection.client)
             if self._connection is None:

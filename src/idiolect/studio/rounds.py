@@ -63,6 +63,8 @@ class Round(BaseModel):
     """In the order in which they are shown: of a comparison, the side is chance."""
     run: str = ""
     """Of a sample: the training whose checkpoint wrote it."""
+    automatic: bool = False
+    """Of a sample: whether nobody asked for it, so that it may go when newer ones come."""
     vote: Literal["a", "b", "tie"] | None = None
     """Of a comparison: the side that the person liked better."""
     time: datetime = Field(default_factory=lambda: datetime.now(UTC).replace(microsecond=0))
@@ -83,7 +85,10 @@ class Rounds:
         self.folder = folder_of(workspace)
         self._open: dict[str, Round] = {}
 
-    def new(self, kind: Kind, request: str, writers: list[Writer], *, asked: str | None = None, quoted: str = "", run: str = "") -> Round:
+    def new(
+        self, kind: Kind, request: str, writers: list[Writer], *, asked: str | None = None, quoted: str = "", run: str = "",
+        automatic: bool = False,
+    ) -> Round:  # fmt: skip
         """Raises ``InputError`` for an empty request or no writers."""
         if not request.strip():
             raise InputError("the request is empty", hint="Say in a few words what the text is to say")
@@ -91,7 +96,9 @@ class Rounds:
             raise InputError("no writer is chosen", hint="Choose at least one")
         if kind == "compare":
             random.SystemRandom().shuffle(writers)
-        name = f"{datetime.now(UTC):%Y%m%d-%H%M%S}-{secrets.token_hex(4)}"
+        now = datetime.now(UTC)
+        # Names sort by age, within a second too: three digits are its 4096ths, the others chance.
+        name = f"{now:%Y%m%d-%H%M%S}-{now.microsecond * 4096 // 1_000_000:03x}{secrets.randbits(20):05x}"
         made = Round(
             name=name,
             kind=kind,
@@ -100,6 +107,7 @@ class Rounds:
             asked=asked or request.strip(),
             drafts=[RoundDraft(writer=writer) for writer in writers],
             run=run,
+            automatic=automatic,
         )
         self._open[name] = made
         self.save(made)
@@ -107,6 +115,11 @@ class Rounds:
 
     def save(self, found: Round) -> None:
         write_json(self.folder / f"{found.name}.json", found.model_dump(mode="json"))
+
+    def drop(self, found: Round) -> None:
+        """Forget a round, and delete its file."""
+        self._open.pop(found.name, None)
+        (self.folder / f"{found.name}.json").unlink(missing_ok=True)
 
     def get(self, name: str, kind: Kind | None = None) -> Round:
         """Raises ``InputError`` where there is none of that name and kind."""
@@ -120,8 +133,8 @@ class Rounds:
             raise InputError("there is no such page", hint="Begin anew from the menu above")
         return found
 
-    def newest(self, kind: Kind, count: int, *, run: str = "") -> list[Round]:
-        """Damaged files are passed over."""
+    def newest(self, kind: Kind, count: int | None = None, *, run: str = "") -> list[Round]:
+        """At most ``count``, the newest first. Damaged files are passed over."""
         found: list[Round] = []
         for path in sorted(self.folder.glob("*.json"), reverse=True):
             try:

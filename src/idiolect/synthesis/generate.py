@@ -6,8 +6,9 @@ run goes on where it was and ends with the same rows. Knows nothing of how the t
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -21,8 +22,10 @@ from idiolect.service.connect import Connection
 from idiolect.service.sampling import Completion, complete, derive_seed
 from idiolect.service.writer import Writer
 from idiolect.synthesis.filters import Outcome, Unlike, request_fault, request_line, text_fault
-from idiolect.tasks import Task, request_facts
-from idiolect.workspace import Workspace, append_json_line, read_json, read_json_lines, write_json
+from idiolect.synthesis.log import AnswerLog
+from idiolect.synthesis.teaching import THINKING_TOKENS, read_answer, revised, thinking_messages
+from idiolect.tasks import Task, request_facts, usual_facts
+from idiolect.workspace import Workspace, read_json, write_json
 
 __all__ = ["SynthesisConfig", "synthesize"]
 
@@ -41,6 +44,14 @@ class SynthesisConfig(BaseModel):
     """Sampling temperature of the texts."""
     request_temperature: float | None = Field(default=None, ge=0)
     """Sampling temperature of the requests; by default 1, and 0.7 for the pocket model, whose rarer samples are garbled."""
+    think: bool = False
+    """Have the teacher think about how the person would answer before it writes. For general models: the pocket model never learnt to."""
+    critique: bool = False
+    """Have the teacher criticize and rewrite its draft; the one truer to the request is kept. Not for the pocket model either."""
+
+    def values(self) -> dict[str, Any]:
+        """What the texts depend on. Options that are off are left out, so that what was made before there were any still counts."""
+        return {name: value for name, value in self.model_dump(mode="json").items() if value is not False}
 
 
 Progress = Callable[[str, int, int], None]
@@ -63,7 +74,7 @@ async def synthesize(
 
     ``teacher`` writes the texts with the engineered prompt. ``instructed`` tells a general model what a request is.
     """
-    key = derive_seed(config.model_dump(mode="json"), teacher.model_dump(mode="json"), task.model_dump(mode="json"), seed,
+    key = derive_seed(config.values(), teacher.model_dump(mode="json"), task.model_dump(mode="json"), seed,
                       [row.input for row in demonstrations], [row.input for row in heldout])  # fmt: skip
     folder = workspace.synthetic
     final, report_file = folder / "demonstrations.jsonl", folder / "report.json"
@@ -73,13 +84,15 @@ async def synthesize(
     ask = _request_prompt(task, demonstrations) if instructed else None
     taken = {"demonstration": Unlike(row.input for row in demonstrations), "heldout": Unlike(row.input for row in heldout)}
     requests, requests_outcome = await _requests(connection, folder, task, teacher, ask, taken, config, seed, progress)
-    rows, texts_outcome = await _texts(connection, folder, task, teacher, requests, config, seed, progress)
+    usual = usual_facts([row.output for row in demonstrations])
+    rows, texts_outcome, critiques = await _texts(connection, folder, task, teacher, requests, usual, config, seed, progress)
     report = {"key": key, "requests": requests_outcome.summary(), "texts": texts_outcome.summary()}
+    if config.critique:
+        report["critiques"] = dict(sorted(critiques.items()))
     if not rows:
         reasons = ", ".join(f"{count} {reason}" for reason, count in (requests_outcome.dropped + texts_outcome.dropped).items())
-        raise ServiceError(
-            f"the teacher wrote nothing that can be learnt from ({reasons})", where=teacher.base_model, hint="Name a better model.teacher"
-        )
+        hint = "Name a better model.teacher" + (", or turn think off" if texts_outcome.dropped["unparsed"] else "")
+        raise ServiceError(f"the teacher wrote nothing that can be learnt from ({reasons})", where=teacher.base_model, hint=hint)
     save_demonstrations(final, rows)
     write_json(report_file, report)
     return rows, report
@@ -107,7 +120,9 @@ async def _requests(
     model = teacher.model_copy(update={"system_prompt": None, "examples": ()})
     # Only a general model is told how a request looks; the pocket model knows.
     temperature = config.request_temperature if config.request_temperature is not None else 1.0 if ask else 0.7
-    log = _Log(folder, "requests", derive_seed(model.model_dump(mode="json"), list(chats.values()), seed, config.per_topic, temperature))
+    log = AnswerLog(
+        folder, "requests", derive_seed(model.model_dump(mode="json"), list(chats.values()), seed, config.per_topic, temperature)
+    )
     accepted: dict[str, list[str]] = {topic: [] for topic in task.topics}
     outcome, seen = Outcome(), Unlike()
     for number in range(_ROUNDS):
@@ -151,13 +166,21 @@ async def _texts(
     task: Task,
     teacher: Writer,
     requests: Sequence[tuple[str, str]],
+    usual: Sequence[str],
     config: SynthesisConfig,
     seed: int,
     progress: Progress | None,
-) -> tuple[list[Demonstration], Outcome]:
-    """The teacher's text for each request: those that fail a filter are tried again, a few times."""
-    log = _Log(folder, "texts", derive_seed(teacher.model_dump(mode="json"), seed, config.temperature))
-    outcome, seen = Outcome(), Unlike()
+) -> tuple[list[Demonstration], Outcome, Counter[str]]:
+    """The teacher's text for each request: those that fail a filter are tried again, a few times.
+
+    ``usual`` are facts that the person may state anywhere. The counter says how often a critique changed what.
+    """
+    key: list[Any] = [teacher.model_dump(mode="json"), seed, config.temperature]
+    if config.think:
+        key.append(thinking_messages(teacher, task, "")[-1])
+    log = AnswerLog(folder, "texts", derive_seed(*key))
+    critics = AnswerLog(folder, "critiques", derive_seed(*key, render("critique", request="", lines=[], facts=[], one=task.one)))
+    outcome, seen, critiques = Outcome(), Unlike(), Counter[str]()
     accepted: dict[str, str] = {}
     for attempt in range(config.attempts):
         open_requests = [request for _, request in requests if request not in accepted]
@@ -167,42 +190,41 @@ async def _texts(
             log.append((attempt, wanted[index]), answers)
 
         await complete(
-            connection, teacher, [teacher.messages(request) for request in wanted], max_tokens=teacher.max_tokens,
+            connection, teacher,
+            [thinking_messages(teacher, task, request) if config.think else teacher.messages(request) for request in wanted],
+            max_tokens=teacher.max_tokens + THINKING_TOKENS * config.think,
             temperature=config.temperature, seed=derive_seed(seed, "texts", attempt), on_result=keep,
             on_progress=_part(progress, "Writing synthetic texts", len(requests) - len(wanted), len(requests)),
         )  # fmt: skip
-        for request in open_requests:
-            (answer,) = log.rows[attempt, request]
-            fault = text_fault(answer.text, finished=answer.finished, facts=request_facts(request), min_words=task.checks.min_words)
-            fault = fault or ("near-duplicate" if seen.repeats(answer.text) else None)
+        answers = {request: log.rows[attempt, request][0] for request in open_requests}
+        found = {
+            request: read_answer(connection, teacher, answer, "thoughts") if config.think else answer for request, answer in answers.items()
+        }
+        drafts = {request: draft for request, draft in found.items() if draft is not None}
+        for _ in range(len(found) - len(drafts)):
+            outcome.drop("unparsed")
+        if config.critique:
+            drafts, counts = await revised(
+                connection, critics, task, teacher, drafts, attempt=attempt, temperature=config.temperature, seed=seed, allowed=usual,
+                on_progress=partial(progress, "Criticizing the texts") if progress else None,
+            )  # fmt: skip
+            critiques += counts
+        for request, draft in drafts.items():
+            fault = text_fault(draft.text, finished=draft.finished, facts=request_facts(request), min_words=task.checks.min_words)
+            fault = fault or ("near-duplicate" if seen.repeats(draft.text) else None)
             if fault:
                 outcome.drop(fault)
                 continue
-            seen.add(answer.text)
-            accepted[request] = answer.text
+            seen.add(draft.text)
+            accepted[request] = draft.text
             outcome.kept += 1
     rows = [
         Demonstration(id=f"synthetic-{number}", input=request, output=accepted[request], source=f"synthetic: {topic}")
         for number, (topic, request) in enumerate(requests)
         if request in accepted
     ]
-    return rows, outcome
+    return rows, outcome, critiques
 
 
 def _part(progress: Progress | None, what: str, before: int, total: int) -> Callable[[int, int], None] | None:
     return None if progress is None else lambda done, _: progress(what, before + done, total)
-
-
-class _Log:
-    """Answers by (round, prompt), appended to ``<name>-<key>.jsonl`` as they come; a torn last line is asked for again."""
-
-    def __init__(self, folder: Path, name: str, key: int) -> None:
-        self.path = folder / f"{name}-{key:08x}.jsonl"
-        self.rows: dict[tuple[int, str], list[Completion]] = {}
-        if self.path.exists():
-            for row in read_json_lines(self.path, torn_tail=True):
-                self.rows[row["round"], row["prompt"]] = [Completion(**answer) for answer in row["answers"]]
-
-    def append(self, key: tuple[int, str], answers: list[Completion]) -> None:
-        self.rows[key] = answers
-        append_json_line(self.path, {"round": key[0], "prompt": key[1], "answers": [asdict(answer) for answer in answers]})

@@ -1,11 +1,11 @@
-"""Set-up: an import that is looked at before it is kept, and editors of the prompt and the rubric."""
+"""Set-up: an import that is looked at before it is kept, and editors of the prompt and the rubric with the judge's verdicts beside them."""
 
 from __future__ import annotations
 
 import asyncio
 import hashlib
 import tempfile
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,7 @@ from idiolect.errors import InputError
 from idiolect.studio.desk import Desk, said
 from idiolect.studio.importing import Preview, keep, look
 from idiolect.studio.rounds import folder_of
+from idiolect.studio.verdicts import Asked, Edited
 from idiolect.tasks import load_task
 from idiolect.workspace import read_text, write_atomic
 
@@ -30,7 +31,7 @@ _COPIED = 1 << 20
 class _Editor:
     """One text file of the workspace, as the page shows it."""
 
-    name: str
+    name: Edited
     title: str
     told: str
     text: str
@@ -38,6 +39,8 @@ class _Editor:
     """Of the file when the page was made; empty where there was none."""
     theirs: str = ""
     """What the file holds now, where it was changed meanwhile."""
+    asked: Asked | None = None
+    """What the judge said of it, where it was asked."""
 
 
 def routes(desk: Desk) -> APIRouter:
@@ -83,17 +86,24 @@ def routes(desk: Desk) -> APIRouter:
         await asyncio.to_thread(keep, desk.workspace, desk.settings, found)
         return RedirectResponse("/setup?saved=import", 303)
 
+    @router.get("/setup/{name}/verdicts")
+    def verdicts(request: Request, name: str) -> Response:
+        return desk.page(request, "verdicts.html", editor=_editor(desk, name))
+
     @router.post("/setup/{name}")
     async def save(request: Request, name: str) -> Response:
         form, now = await request.form(), _editor(desk, name)
         text = str(form.get("text") or "").replace("\r\n", "\n").strip() + "\n"
         if form.get("version") != now.version:
-            mine = _Editor(now.name, now.title, now.told, text, now.version, theirs=now.text or "(the file was deleted)")
+            mine = replace(now, text=text, theirs=now.text or "(the file was deleted)")
             problem = f"{name}.md was changed meanwhile. Your version is below, with the file's beside it; save again to keep yours."
             return shown(request, mine, status=409, problem=problem)
         if not text.strip():
             return shown(request, status=400, problem=f"{name}.md would be empty. Write something, or delete the file yourself")
         write_atomic(_path(desk, name), text)
+        if form.get("ask"):
+            desk.verdicts.ask(now.name, _editor(desk, name).version)
+            return RedirectResponse(f"/setup?saved={name}#{name}-verdicts", 303)
         return RedirectResponse(f"/setup?saved={name}#{name}", 303)
 
     return router
@@ -106,9 +116,10 @@ def _editor(desk: Desk, name: str) -> _Editor:
     version = hashlib.sha256(text.encode()).hexdigest() if path.is_file() else ""
     if name == "prompt":
         told = "How the person writes, as the model is told. Once you have edited it, no method writes over it."
-        return _Editor(name, "Prompt", told, text, version)
+        return _Editor("prompt", "Prompt", told, text, version, asked=desk.verdicts.asked.get("prompt"))
     told = "What makes a draft good, for a judge. A numbered line for each thing that it should look at."
-    return _Editor(name, "Rubric", told, text or load_task(desk.settings.task, desk.workspace).rubric.strip() + "\n", version)
+    text = text or load_task(desk.settings.task, desk.workspace).rubric.strip() + "\n"
+    return _Editor("rubric", "Rubric", told, text, version, asked=desk.verdicts.asked.get("rubric"))
 
 
 def _path(desk: Desk, name: str) -> Path:
