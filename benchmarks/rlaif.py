@@ -1,6 +1,6 @@
 """What RLAIF brings to simulated authors: ``python -m benchmarks.rlaif --split heldout --authors 5``.
 
-For each author, from ten e-mails and no simulator: a weak start (few steps of fine-tuning on synthetic data, or the prompt), a judge,
+For each author, from ten e-mails and no simulator: a start (fine-tuning on own and synthetic texts, or the prompt), a judge,
 RLAIF. Then both policies draft for held-out requests. Reported: the win rate of the trained policy over the start by the judge that
 gave the rewards and by the truth, both orders; true traits and facts kept of both. An author that is done is not done again. Writes
 ``benchmarks/results/rlaif.json``. Settings come from development authors.
@@ -45,11 +45,11 @@ async def _verifier(connection: Connection, place: Workspace, settings: Settings
 
 
 async def _start(connection: Connection, place: Workspace, settings: Settings, made: list[Demonstration], steps: int) -> Writer:
-    """The first policy: the prompted one, or with ``steps`` one that was fine-tuned for so many on synthetic data."""
+    """The first policy: the prompted one, or with ``steps`` one that was fine-tuned for so many on own and synthetic texts."""
     rows = load_demonstrations(place.demonstrations)
     if not steps:
         return (await prompting(connection, place, settings, rows))["prompt"]
-    return await sft(connection, place, settings, rows, made, SftConfig(data="synthetic", steps=steps, save_every=steps))
+    return await sft(connection, place, settings, rows, made, SftConfig(steps=steps, save_every=steps))
 
 
 async def _measured(connection: Connection, place: Workspace, writers: list[Writer], judge: AsyncJudge, count: int) -> dict[str, Any]:

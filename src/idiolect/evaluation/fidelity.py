@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from idiolect.corpus import Demonstration, Fact
 from idiolect.evaluation.overlap import CopyFinder
-from idiolect.tasks import cut_short, ending, invented_facts, meta_comments, missing_facts, placeholders, request_facts, usual_facts
+from idiolect.tasks import asked_facts, cut_short, ending, invented_facts, meta_comments, missing_facts, placeholders, usual_facts
 from idiolect.world import Author, facts_invented
 
 __all__ = ["Fidelity", "FidelityChecker", "invented_facts", "usual_facts"]
@@ -64,7 +64,7 @@ class FidelityChecker:
 
     def facts(self, row: Demonstration) -> tuple[Fact, ...]:
         """A request's facts: the simulator's own where it knows them, else those that the request states by form."""
-        return row.facts or request_facts(row.input)
+        return row.facts or asked_facts(row.input)
 
     def check(self, row: Demonstration, text: str, *, finished: bool = True, allowed: Sequence[str] = ()) -> Fidelity:
         """A draft for a held-out row. ``finished`` says whether it ended by itself; what stands in ``allowed`` (the mail that is

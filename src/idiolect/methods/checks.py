@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from idiolect.corpus import Demonstration
-from idiolect.tasks import cut_short, ending, invented_facts, meta_comments, missing_facts, placeholders, request_facts, usual_facts
+from idiolect.tasks import asked_facts, cut_short, ending, invented_facts, meta_comments, missing_facts, placeholders, usual_facts
 
 __all__ = ["Checked", "DraftChecks"]
 
@@ -69,7 +69,7 @@ class DraftChecks:
 
     def check(self, request: str, text: str, *, finished: bool) -> Checked:
         """``finished`` says whether the draft ended by itself, with the model's end mark."""
-        facts, words = request_facts(request), len(text.split())
+        facts, words = asked_facts(request), len(text.split())
         slots = [slot for slot in placeholders(text) if slot not in request]
         remarks = meta_comments(text, f"{request}\n{self._own}")
         letter = text

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 from collections.abc import Callable, Sequence
 from typing import Literal
 
@@ -32,6 +33,8 @@ class SftConfig(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
     data: Literal["synthetic", "demonstrations", "both"] = "both"
     """What is learnt from."""
+    own_share: float = Field(default=0.4, ge=0, lt=1)
+    """The least share of own texts in both; they are repeated for it, and 0 takes each text once."""
     steps: int = Field(default=60, ge=1)
     """Optimizer steps."""
     batch_size: int = Field(default=8, ge=1)
@@ -94,6 +97,9 @@ async def sft(
 def _rows(config: SftConfig, demonstrations: Sequence[Demonstration], synthetic: Sequence[Demonstration]) -> list[list[str]]:
     own = [row for row in demonstrations if row.input and row.output] if config.data != "synthetic" else []
     made = list(synthetic) if config.data != "demonstrations" else []
+    if own and made:
+        # Synthetic texts have the voice as it was described, the person's own all of it: shown as often as need be for their share.
+        own = own * max(1, math.ceil(config.own_share / (1 - config.own_share) * len(made) / len(own)))
     rows = [[row.input, row.output] for row in (*own, *made)]
     if not rows:
         raise InputError(

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 
 from idiolect.corpus import Fact
-from idiolect.tasks import missing_facts, placeholders, request_facts
+from idiolect.tasks import asked_facts, missing_facts, placeholders
 
 __all__ = ["Outcome", "Unlike", "invented_facts", "request_fault", "request_line", "similarity", "text_fault"]
 
@@ -99,4 +99,4 @@ def request_fault(text: str, *, finished: bool) -> str | None:
 
 def invented_facts(request: str, text: str) -> list[Fact]:
     """Facts of the request that the text does not have."""
-    return missing_facts(request_facts(request), text)
+    return missing_facts(asked_facts(request), text)

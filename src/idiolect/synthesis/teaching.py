@@ -17,7 +17,7 @@ from idiolect.service.connect import Connection
 from idiolect.service.sampling import Completion, complete, derive_seed
 from idiolect.service.writer import Writer
 from idiolect.synthesis.log import AnswerLog
-from idiolect.tasks import Task, invented_facts, meta_comments, missing_facts, placeholders, request_facts
+from idiolect.tasks import Task, asked_facts, invented_facts, meta_comments, missing_facts, placeholders
 
 __all__ = ["THINKING_TOKENS", "faults", "read_answer", "revised", "text_of", "thinking_messages"]
 
@@ -64,7 +64,7 @@ def faults(request: str, text: str, allowed: Sequence[str] = ()) -> int:
     for part in apart:
         # A slot's or a remark's own words are neither the fact that is asked for nor an invented one.
         letter = letter.replace(part, " ")
-    return len(apart) + len(missing_facts(request_facts(request), letter)) + len(invented_facts(request, letter, allowed))
+    return len(apart) + len(missing_facts(asked_facts(request), letter)) + len(invented_facts(request, letter, allowed))
 
 
 async def revised(
@@ -107,7 +107,7 @@ async def revised(
 
 
 def _critique_messages(teacher: Writer, task: Task, request: str, draft: str) -> list[dict[str, str]]:
-    stated = [fact.value for fact in request_facts(request)]
+    stated = [fact.value for fact in asked_facts(request)]
     return _asked(teacher, request, render("critique", request=request, lines=draft.splitlines(), facts=stated, one=task.one))
 
 

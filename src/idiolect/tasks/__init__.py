@@ -1,7 +1,7 @@
 """What is written: tasks as small files, and the facts that any request states."""
 
 from idiolect.tasks.claims import invented_facts, usual_facts
-from idiolect.tasks.facts import FORMULAS, missing_facts, request_facts
+from idiolect.tasks.facts import FORMULAS, asked_facts, missing_facts, request_facts
 from idiolect.tasks.faults import cut_short, ending, meta_comments, placeholders
 from idiolect.tasks.task import Checks, Task, load_task, packaged_tasks, read_task
 
@@ -9,6 +9,7 @@ __all__ = [
     "FORMULAS",
     "Checks",
     "Task",
+    "asked_facts",
     "cut_short",
     "ending",
     "invented_facts",

@@ -13,7 +13,7 @@ from functools import cached_property, lru_cache
 from idiolect.corpus import Fact
 from idiolect.tasks.values import CURRENCY, HOURS, MONTHS, NUMBER_WORDS, WEEKDAYS, Reading, agree, amounts, days, numbers, times
 
-__all__ = ["FORMULAS", "missing_facts", "request_facts"]
+__all__ = ["FORMULAS", "asked_facts", "missing_facts", "request_facts"]
 
 _DAY = "|".join([*WEEKDAYS, "mon", "tues?", "wed", "thu(?:rs?)?", "fri", "sat", "sun"])
 _DAY_SHORT = r"Mon|Tues?|Wed|Thu(?:rs?)?|Fri|Sat|Sun"
@@ -134,6 +134,11 @@ def request_facts(text: str) -> tuple[Fact, ...]:
     found += _names(left)
     ordered = sorted(found, key=lambda pair: pair[0])
     return tuple(dict.fromkeys(fact for _, fact in ordered))
+
+
+def asked_facts(request: str) -> tuple[Fact, ...]:
+    """What a request itself states: a draft need not say again what stands in the e-mail that the request quotes (lines with ``>``)."""
+    return request_facts(re.sub(r"(?m)^>.*$", "", request))
 
 
 def _means_something(kind: str, value: str) -> bool:
