@@ -32,7 +32,7 @@ from idiolect.pocket.demo import prepare
 from idiolect.service import Connection, Writer, draft
 from idiolect.settings import Settings
 from idiolect.workspace import Workspace, read_json, write_json
-from idiolect.world import Author, facts_invented, facts_kept, traits_found
+from idiolect.world import Author, facts_invented, facts_kept, parts_found
 
 RESULTS = Path(__file__).parent / "results"
 DRAFT_SEED = 7
@@ -62,7 +62,7 @@ async def _measured(connection: Connection, place: Workspace, writers: list[Writ
         drafts = await draft(connection, writer, requests, seed=DRAFT_SEED)
         texts.append([one.text for one in drafts])
         found[role] = {
-            "style": mean(mean(traits_found(author, text, one).values()) for one, text in zip(requests, texts[-1], strict=True)),
+            "style": mean(mean(parts_found(author, text, one).values()) for one, text in zip(requests, texts[-1], strict=True)),
             "facts": mean(mean(facts_kept(row.facts, text)) for row, text in zip(rows, texts[-1], strict=True)),
             "invents": mean(bool(facts_invented(row.input, text, author.own_words)) for row, text in
                             zip(rows, texts[-1], strict=True)),

@@ -24,6 +24,8 @@ diversity are wide, since a person's own formulas make drafts more alike.
 REWARD = "win_rate_vs_base"
 _RISE = 0.03
 _FACTS_HELD = 0.97
+_ALIKE = 0.02
+"""Of ``held_out``: what lies closer together is taken for equal."""
 
 
 class Figure(BaseModel):
@@ -80,8 +82,12 @@ def should_stop(looks: Sequence[Look], patience: int) -> bool:
 
 
 def best(looks: Sequence[Look]) -> Look:
-    """The look to go back to: the best by ``held_out`` among those without alarm whose facts hold against the first look's; the
-    earliest of equals. The first look is always among them."""
+    """The look to go back to, among those without alarm whose facts hold against the first look's, the first look always being one.
+
+    The best by ``held_out``; of those that it hardly tells apart, such as by a verifier that is certain of all, the one that wins most
+    often against the first policy; the earliest of equals.
+    """
     least = _FACTS_HELD * (looks[0].mean("facts_kept") or 0.0)
     sound = [look for look in looks if look is looks[0] or (not look.alarms and (look.mean("facts_kept") or 0.0) >= least)]
-    return max(sound, key=held_out)
+    top = max(map(held_out, sound))
+    return max((look for look in sound if held_out(look) >= top - _ALIKE), key=lambda look: look.mean(REWARD) or 0.0)
