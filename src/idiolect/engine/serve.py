@@ -54,7 +54,7 @@ HELP = {
     "state": "Folder that keeps checkpoints, runs and sessions.",
     "device": "cpu, or cuda.",
     "dtype": "float32 or bfloat16; if not given what IDIOLECT_ENGINE_DTYPE says, else float32 on the CPU and bfloat16 elsewhere.",
-    "threads": "Threads to compute with; all cores if not given.",
+    "threads": "Threads to compute with; if not given as many as OMP_NUM_THREADS says, else all cores.",
     "session-timeout": "Seconds after which a silent client's session ends.",
     "memory": "GiB for models under training; those used longest ago wait on disk.",
     "requests": "Requests that may wait; further ones are told to come again.",
@@ -106,7 +106,10 @@ def _keep_memory() -> None:
 
 
 def _cores() -> int:
-    """Cores that this process may use."""
+    """Threads as OMP_NUM_THREADS says, else the cores that this process may use."""
+    named = os.environ.get("OMP_NUM_THREADS", "")
+    if named.isdecimal() and int(named):
+        return int(named)
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
