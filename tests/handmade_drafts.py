@@ -20,4 +20,6 @@ def written(rows: list[Demonstration], texts: list[str], *, finished: bool = Tru
 
 def by(writer: Author, author: Author, rows: list[Demonstration], seed: int = 2) -> list[str]:
     """What ``writer`` would write for the rows that ``demonstrations(author, "heldout", …, seed)`` made."""
-    return [realise(sample_situation("heldout", f"{author.name} {seed} {index}"), writer, 9) for index in range(len(rows))]
+    replies = any("\n> " in row.input for row in rows)
+    situations = [sample_situation("heldout", f"{author.name} {seed} {index}", replies=replies) for index in range(len(rows))]
+    return [realise(situation, writer, 9) for situation in situations]

@@ -61,8 +61,8 @@ def filled(folder: Path, model: str) -> Workspace:
     place = Workspace(folder)
     AUTHOR.save(place.truth)
     Settings(author=AUTHOR.name, preset="local", model=Models(policy=model, renderer=RENDERER)).save(place.settings)
-    save_demonstrations(place.demonstrations, demonstrations(AUTHOR, "heldout", 10, seed=1))
-    save_demonstrations(place.heldout, demonstrations(AUTHOR, "heldout", HELDOUT, seed=2))
+    save_demonstrations(place.demonstrations, demonstrations(AUTHOR, "heldout", 10, seed=1, replies=False))
+    save_demonstrations(place.heldout, demonstrations(AUTHOR, "heldout", HELDOUT, seed=2, replies=False))
     place.prompt.write_text("Write short e-mails.", encoding="utf-8")
     with_baseline(place, model)
     return place
