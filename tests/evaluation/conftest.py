@@ -17,12 +17,12 @@ def author() -> Author:
 
 @pytest.fixture(scope="session")
 def known(author: Author) -> list[Demonstration]:
-    return demonstrations(author, "heldout", 10, seed=1)
+    return demonstrations(author, "heldout", 10, seed=1, replies=False)
 
 
 @pytest.fixture(scope="session")
 def heldout(author: Author) -> list[Demonstration]:
-    return demonstrations(author, "heldout", 30, seed=2)
+    return demonstrations(author, "heldout", 30, seed=2, replies=False)
 
 
 @pytest.fixture(scope="session")

@@ -15,8 +15,8 @@ from studio_visitor import HOME, HOSTILE, PORT, Visitor, finished_round
 
 PAGES = ["/write", "/compare", "/watch", "/setup", "/report"]
 FORMS = [
-    "/write", "/write/x/0/again", "/write/x/0/edit", "/compare", "/compare/x/vote", "/watch/x/stop", "/watch/x/sample", "/setup/import",
-    "/setup/keep", "/setup/prompt", "/setup/rubric", "/report",
+    "/write", "/write/x/0/again", "/write/x/0/edit", "/compare", "/compare/x/vote", "/watch/x/stop", "/watch/x/sample",
+    "/watch/x/automatic", "/setup/import", "/setup/keep", "/setup/prompt", "/setup/rubric", "/report",
 ]  # fmt: skip
 
 

@@ -169,7 +169,8 @@ def test_a_comparison_is_voted_by_keys_and_its_names_are_shown_afterwards(studio
     page.click("button.main")
     for number, key in enumerate(["a", "t", "b"], 1):
         page.wait_for_selector("[data-keys]")
-        assert page.evaluate("document.activeElement.dataset.key") == "a"
+        # The page is there before its script has set the focus.
+        _until(lambda: page.evaluate("document.activeElement.dataset.key") == "a")
         blind = page.inner_text(".pair")
         assert "baseline" not in blind
         assert "few_shot" not in blind
@@ -231,7 +232,7 @@ def test_a_training_is_watched_sampled_and_stopped_in_order(studio: Running, pla
             page.wait_for_selector(f"#samples .sample:has-text('{REQUEST}') .draft .acts")
             assert len(page.inner_text("#samples .text >> nth=0").split()) >= 3
             page.click("text=Stop this training")
-            _, error = training.communicate(timeout=60)
+            _, error = training.communicate(timeout=180)
         finally:
             training.kill()
     assert training.returncode == 130
