@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -12,7 +13,7 @@ from pypdf import PdfReader
 from idiolect.evaluation.results import load_drafts, load_results
 from idiolect.report import build_report, contents, render_pdf
 from idiolect.report.document import Figures, Table
-from idiolect.report.pdf import _named_emoji
+from idiolect.report.pdf import _is_emoji, _named
 from idiolect.workspace import Workspace
 
 
@@ -73,4 +74,13 @@ def test_same_report_gives_the_same_bytes(workspace: Workspace) -> None:
 
 
 def test_emoji_without_a_font_are_named() -> None:
-    assert _named_emoji({"a": ["hi \N{SUNFLOWER}", "☀\ufe0f", "日本 é", 3]}) == {"a": ["hi ‹sunflower›", "☀", "日本 é", 3]}
+    assert _named({"a": ["hi \N{SUNFLOWER}", "☀\ufe0f", "日本 é", 3]}, _is_emoji) == {"a": ["hi ‹sunflower›", "☀", "日本 é", 3]}
+
+
+def test_characters_without_a_glyph_do_not_spoil_it(workspace: Workspace) -> None:
+    """The standard forbids them; which there are depends on the machine's fonts."""
+    report = contents(load_results(workspace.results / "compare.json"), load_drafts(workspace.results / "drafts.json"))
+    made = render_pdf(replace(report, finding="Signs \N{SPARKLES} and \N{CJK UNIFIED IDEOGRAPH-6F22} and \N{WHITE SMILING FACE}."))
+    said = PdfReader(io.BytesIO(made)).pages[0].extract_text().replace("\u200b", "")
+    assert "\N{SPARKLES}" in said or "sparkles" in said
+    assert "\N{WHITE SMILING FACE}" in said

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import unicodedata
+from collections.abc import Callable
 from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
@@ -32,21 +33,35 @@ def render_pdf(report: Report) -> bytes:
     # Imported here because a run that makes no report has no use for them.
     import matplotlib
     import typst
+    from matplotlib.ft2font import FT2Font
 
-    fonts = typst.Fonts(font_paths=[Path(matplotlib.get_data_path()) / "fonts" / "ttf"])
+    shipped = Path(matplotlib.get_data_path()) / "fonts" / "ttf"
+    fonts = typst.Fonts(font_paths=[shipped])
     value = {"report": _plain(report), "light": svg.LIGHT, "labels": LABELS}
     if not any("emoji" in family.lower() for family in fonts.families()):
-        value = _named_emoji(value)
-    try:
-        found = typst.Compiler(_TEMPLATE, font_paths=fonts, sys_inputs={"report": json.dumps(value)}).compile(
+        value = _named(value, _is_emoji)
+
+    def compiled(value: Any) -> bytes:
+        inputs = {"report": json.dumps(value)}
+        found = typst.Compiler(_TEMPLATE, font_paths=fonts, sys_inputs=inputs).compile(
             format="pdf", pdf_standards="ua-1", timestamp=_day(report.date)
         )
+        assert isinstance(found, bytes)
+        return found
+
+    try:
+        try:
+            return compiled(value)
+        except typst.TypstError as error:
+            if "could not be displayed" not in error.message:
+                raise
+            # The standard wants a glyph for every character; the font that comes with matplotlib is there on every machine.
+            known = FT2Font(str(shipped / "DejaVuSans.ttf")).get_charmap()
+            return compiled(_named(value, lambda character: character.isprintable() and ord(character) not in known))
     except typst.TypstError as error:
         raise InputError(
             f"could not be set: {error.message}", where="results/report.pdf", hint="The page report.html is complete"
         ) from error
-    assert isinstance(found, bytes)
-    return found
 
 
 def _plain(report: Report) -> dict[str, Any]:
@@ -64,18 +79,20 @@ def _figure(figure: Figure) -> dict[str, Any]:
     return {**asdict(figure), "svg": svg.printed(figure.svg)}
 
 
-def _named_emoji(value: Any) -> Any:
-    """Where no font has them, emoji by their names: a box says less than "‹sunflower›"."""
+def _named(value: Any, missing: Callable[[str], bool]) -> Any:
+    """Characters that no font has by their names: a box says less than "‹sunflower›"."""
     if isinstance(value, str):
-        return "".join(map(_name, value))
+        return "".join(_name(character) if missing(character) else character for character in value if character not in _JOINERS)
     if isinstance(value, dict):
-        return {key: _named_emoji(item) for key, item in value.items()}
-    return [_named_emoji(item) for item in value] if isinstance(value, list | tuple) else value
+        return {key: _named(item, missing) for key, item in value.items()}
+    return [_named(item, missing) for item in value] if isinstance(value, list | tuple) else value
+
+
+def _is_emoji(character: str) -> bool:
+    return ord(character) >= _FIRST_EMOJI and unicodedata.category(character) in ("So", "Sk", "Cn")
 
 
 def _name(character: str) -> str:
-    if ord(character) < _FIRST_EMOJI or unicodedata.category(character) not in ("So", "Sk", "Cn"):
-        return "" if character in _JOINERS else character
     return f"‹{unicodedata.name(character, f'U+{ord(character):X}').lower()}›"
 
 
