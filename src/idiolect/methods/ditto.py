@@ -38,8 +38,10 @@ if TYPE_CHECKING:
 
 __all__ = ["DittoConfig", "ditto"]
 
-_POCKET_RATE = 1e-4
-"""At 5e-4 the demonstrations' own likelihood falls within four steps and drafts fall apart in the second round (docs/LOG.md)."""
+_POCKET_RATE = 2e-5
+"""At 1e-4 and above the DPO steps take away what imitation has learnt (docs/LOG.md)."""
+_POCKET_LOSS = 0.05
+"""At 0.3 the pocket model has hardly begun to write as the person does."""
 _MAX_LENGTH = 1024
 """Tokens of a request and its text; longer ones are cut."""
 
@@ -51,7 +53,7 @@ class DittoConfig(BaseModel):
     demonstrations: int = Field(default=7, ge=1)
     """How many of the person's texts are learnt from."""
     imitate_to: float | None = Field(default=None, gt=0)
-    """The batch's loss (nats a token) at which imitation stops; by default 0.3 for the pocket model, else the paper's 1.0."""
+    """The batch's loss (nats a token) at which imitation stops; by default 0.05 for the pocket model, else the paper's 1.0."""
     imitate_steps: int = Field(default=40, ge=0)
     """At most so many steps of imitation."""
     rounds: int = Field(default=4, ge=1)
@@ -63,7 +65,7 @@ class DittoConfig(BaseModel):
     batch_size: int = Field(default=24, ge=1)
     """Comparisons a step."""
     learning_rate: float | None = Field(default=None, gt=0)
-    """Of the DPO steps; by default 1e-4 for the pocket model, else 1e-5."""
+    """Of the DPO steps; by default 2e-5 for the pocket model, else 1e-5."""
     beta: float = Field(default=0.05, gt=0)
     """How dear it is to leave the reference."""
     method: Literal["ditto", "spin"] = "ditto"
@@ -152,7 +154,7 @@ class _Trainer:
         self.renderer = self.connection.renderer(self.plain)
         self.buffer = ReplayBuffer(self.run.folder / "rounds")
         pocket = self.plain.base_model == pocket_model()
-        self.threshold = self.config.imitate_to or (0.3 if pocket else 1.0)
+        self.threshold = self.config.imitate_to or (_POCKET_LOSS if pocket else 1.0)
         self.rate = self.config.learning_rate or (_POCKET_RATE if pocket else 1e-5)
         # A sampled draft stands in many comparisons; it is tokenized once.
         self.texts: dict[tuple[int, str], Text] = {}
