@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import random
+from pathlib import Path
 
 import pytest
 
 from idiolect.errors import InputError
-from idiolect.pocket.methods_bench import MEASURES, Plan, summary
+from idiolect.pocket.methods_bench import MEASURES, Plan, _known, _made_with, _path, summary
+from idiolect.workspace import write_json
 
 REQUESTS = 8
 
@@ -44,3 +46,11 @@ def test_the_better_one_wins_by_as_much_as_the_other_loses(found: dict) -> None:
 def test_an_unknown_method_is_named() -> None:
     with pytest.raises(InputError, match="magic"):
         Plan(methods=("baseline", "magic"))
+
+
+def test_scores_that_other_settings_gave_are_not_taken(tmp_path: Path) -> None:
+    plan = Plan(methods=("baseline", "ditto"))
+    stale, kept = {"style": [0.1], "made_with": "other settings"}, {"style": [0.2], "made_with": _made_with()}
+    write_json(_path(tmp_path, plan, 3, 0), {"ditto": stale, "baseline": kept})
+    assert _known(tmp_path, plan, 3, 0) == {"baseline": kept}
+    assert _known(tmp_path, plan, 3, 1) == {}

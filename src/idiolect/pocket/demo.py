@@ -5,9 +5,11 @@ Knows the methods, the measures and the world. Knows a connection, but nothing o
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 
+from idiolect.corpus import Demonstration
 from idiolect.corpus.demonstrations import load_demonstrations, save_demonstrations
 from idiolect.errors import InputError
 from idiolect.evaluation.compare import compare
@@ -22,12 +24,12 @@ from idiolect.methods.rlaif import RlaifConfig, rlaif
 from idiolect.methods.sft import sft
 from idiolect.methods.synthetic import synthetic_data
 from idiolect.report import ReportFiles, build_report
-from idiolect.service import Connection
+from idiolect.service import Connection, Writer
 from idiolect.settings import Settings
 from idiolect.workspace import Workspace, write_atomic
 from idiolect.world import Author, demonstrations, sample_author
 
-__all__ = ["DEMONSTRATIONS", "HELDOUT", "Demo", "prepare", "run"]
+__all__ = ["DEMONSTRATIONS", "HELDOUT", "Demo", "prepare", "reinforced", "run"]
 
 DEMONSTRATIONS = 10
 HELDOUT = 50
@@ -88,10 +90,25 @@ async def _personalize(workspace: Workspace, settings: Settings, connection: Con
     await prompting(connection, workspace, settings, rows, on_progress=told("Describing the style"))
     made, _ = await synthetic_data(connection, workspace, settings, rows, heldout, progress=progress)
     tuned = await sft(connection, workspace, settings, rows, made, on_progress=told("Fine-tuning"))
+    await reinforced(connection, workspace, settings, rows, made, tuned, _RLAIF, progress=progress)
+    await ditto(connection, workspace, settings, rows, on_progress=told("DITTO's rounds"))
+
+
+async def reinforced(
+    connection: Connection,
+    workspace: Workspace,
+    settings: Settings,
+    rows: Sequence[Demonstration],
+    made: Sequence[Demonstration],
+    first: Writer,
+    config: RlaifConfig | None = None,
+    *,
+    progress: Progress,
+) -> Writer:
+    """``first`` after RLAIF by a judge of the demonstrations ``rows`` alone, under the proposed rubric where the workspace has none."""
     if not workspace.rubric.exists():
         write_atomic(workspace.rubric, propose([row.output for row in rows]).markdown())
     judge = ModelJudge.of(connection, await reward_model(connection, workspace, settings, rows, progress=progress), name="rubric")
     requests = [row.input for row in (*rows, *made)]
-    learning = told("Reinforcement learning")
-    await rlaif(connection, workspace, settings, tuned, judge, requests, rows, _RLAIF, on_progress=learning)
-    await ditto(connection, workspace, settings, rows, on_progress=told("DITTO's rounds"))
+    learning = partial(progress, "Reinforcement learning")
+    return await rlaif(connection, workspace, settings, first, judge, requests, rows, config, on_progress=learning)

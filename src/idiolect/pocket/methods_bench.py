@@ -6,10 +6,12 @@ one author and seed is kept in a small file of scores, so a killed bench goes on
 
 from __future__ import annotations
 
+import hashlib
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -19,21 +21,19 @@ from idiolect.errors import InputError
 from idiolect.evaluation.fidelity import FidelityChecker
 from idiolect.evaluation.prompts import improve_prompt
 from idiolect.evaluation.statistics import Measure, mean_with_interval
-from idiolect.judge import ModelJudge
-from idiolect.judge.propose import propose
 from idiolect.methods.baseline import baseline
 from idiolect.methods.ditto import DittoConfig, ditto
 from idiolect.methods.optimizing import OptimizeConfig
 from idiolect.methods.prompting import PromptingConfig, prompting
-from idiolect.methods.reward_model import reward_model
-from idiolect.methods.rlaif import rlaif
+from idiolect.methods.reward_model import RewardModelConfig
+from idiolect.methods.rlaif import RlaifConfig
 from idiolect.methods.sft import SftConfig, sft
 from idiolect.methods.synthetic import synthetic_data
-from idiolect.pocket.demo import prepare
+from idiolect.pocket.demo import prepare, reinforced
 from idiolect.service import Connection, Writer
 from idiolect.service.sampling import draft
-from idiolect.settings import Settings
-from idiolect.workspace import Workspace, read_json, write_atomic, write_json
+from idiolect.settings import Settings, pocket_model
+from idiolect.workspace import Workspace, read_json, write_json
 from idiolect.world import Author, habits_found, parts_found, traits_found
 
 __all__ = ["MAKERS", "MEASURES", "Case", "Plan", "bench_methods", "summary"]
@@ -63,9 +63,12 @@ async def _baseline(case: Case) -> Writer:
 
 
 def _prompt_optimized(case: Case) -> Writer:
-    silent: Progress = lambda what, done, total: None  # noqa: E731
     config, search = PromptingConfig(), OptimizeConfig()
-    return improve_prompt(case.connection, case.place, case.settings, case.rows, config, search, progress=silent)[0]
+    return improve_prompt(case.connection, case.place, case.settings, case.rows, config, search, progress=_silent)[0]
+
+
+def _silent(what: str, done: int, total: int) -> None:
+    """The bench tells of authors and methods only."""
 
 
 async def _prompt(case: Case) -> Writer:
@@ -87,13 +90,9 @@ async def _sft_synthetic(case: Case) -> Writer:
 
 async def _rlaif(case: Case) -> Writer:
     """RLAIF from the policy that was fine-tuned on synthetic data, by a judge of the demonstrations alone."""
-    connection, place, settings, rows = case.connection, case.place, case.settings, case.rows
-    made, _ = await synthetic_data(connection, place, settings, rows, case.heldout)
-    if not place.rubric.exists():
-        write_atomic(place.rubric, propose([row.output for row in rows]).markdown())
-    judge = ModelJudge.of(connection, await reward_model(connection, place, settings, rows), name="rubric")
-    requests = [row.input for row in (*rows, *made)]
-    return await rlaif(connection, place, settings, await _sft_synthetic(case), judge, requests, rows)
+    made, _ = await synthetic_data(case.connection, case.place, case.settings, case.rows, case.heldout)
+    first = await _sft_synthetic(case)
+    return await reinforced(case.connection, case.place, case.settings, case.rows, made, first, progress=_silent)
 
 
 async def _chain(case: Case) -> Writer:
@@ -175,7 +174,10 @@ def _run_case(folder: Path, scores: Path, plan: Plan, number: int, seed: int, co
             seconds = round(time.monotonic() - start, 1)
             found, texts = connection.run(_measured(case, writer))
             write_json(place.results / f"drafts-{name}.json", texts)
-            write_json(_path(scores, plan, number, seed), {**_known(scores, plan, number, seed), name: {**found, "seconds": seconds}})
+            write_json(
+                _path(scores, plan, number, seed),
+                {**_known(scores, plan, number, seed), name: {**found, "seconds": seconds, "made_with": _made_with()}},
+            )
         progress(f"Author {number}, seed {seed}", len(missing), len(missing))
 
 
@@ -188,8 +190,17 @@ def _path(scores: Path, plan: Plan, number: int, seed: int) -> Path:
 
 
 def _known(scores: Path, plan: Plan, number: int, seed: int) -> dict[str, Any]:
+    """What was measured with the present model and settings; what others gave is measured anew."""
     path = _path(scores, plan, number, seed)
-    return read_json(path) if path.exists() else {}
+    return {name: one for name, one in read_json(path).items() if one.get("made_with") == _made_with()} if path.exists() else {}
+
+
+@cache
+def _made_with() -> str:
+    """The pocket model's weights and the methods' defaults, as a short hash."""
+    configs = (PromptingConfig(), OptimizeConfig(), SftConfig(), RewardModelConfig(), RlaifConfig(), DittoConfig())
+    weights = (Path(pocket_model()) / "model.safetensors").read_bytes()
+    return hashlib.sha256(weights + "".join(config.model_dump_json() for config in configs).encode()).hexdigest()[:12]
 
 
 async def _measured(case: Case, writer: Writer) -> tuple[dict[str, Any], list[str]]:

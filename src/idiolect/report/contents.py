@@ -25,7 +25,7 @@ _METHODS = {
     "baseline": "the model as it is, told nothing about the person",
     "prompt": "the person's style described in the system prompt",
     "few_shot": "some of the person's own texts shown before the request",
-    "sft": "fine-tuned on drafts that a prompted teacher wrote",
+    "sft": "fine-tuned on the person's own texts and on drafts of a prompted teacher",
     "rlaif": "reinforced by a judge that reads the person's rubric",
     "ditto": "tuned to prefer the person's own texts to its drafts",
 }
