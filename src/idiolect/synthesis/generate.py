@@ -24,7 +24,7 @@ from idiolect.service.writer import Writer
 from idiolect.synthesis.filters import Outcome, Unlike, request_fault, request_line, text_fault
 from idiolect.synthesis.log import AnswerLog
 from idiolect.synthesis.teaching import THINKING_TOKENS, read_answer, revised, thinking_messages
-from idiolect.tasks import Task, request_facts, usual_facts
+from idiolect.tasks import Task, asked_facts, usual_facts
 from idiolect.workspace import Workspace, read_json, write_json
 
 __all__ = ["SynthesisConfig", "synthesize"]
@@ -210,7 +210,7 @@ async def _texts(
             )  # fmt: skip
             critiques += counts
         for request, draft in drafts.items():
-            fault = text_fault(draft.text, finished=draft.finished, facts=request_facts(request), min_words=task.checks.min_words)
+            fault = text_fault(draft.text, finished=draft.finished, facts=asked_facts(request), min_words=task.checks.min_words)
             fault = fault or ("near-duplicate" if seen.repeats(draft.text) else None)
             if fault:
                 outcome.drop(fault)
