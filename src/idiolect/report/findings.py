@@ -21,7 +21,7 @@ def ordered(results: Results) -> list[str]:
 
 
 def finding(results: Results, order: Sequence[str]) -> str:
-    """The result in one sentence or two."""
+    """The result in a sentence or two; a closest writer that pays with facts is not named without it."""
     told = [name for name in order if results.writers[name].style.mean is not None]
     if not told:
         return "There are too few texts of the person to tell whose style the drafts have. What follows is about facts, length and copying."
@@ -43,7 +43,26 @@ def finding(results: Results, order: Sequence[str]) -> str:
     apart = difference.low is not None and difference.low > 0 and (difference.p_holm is None or difference.p_holm < 0.05)
     end = "" if apart else "; this sample is too small to say that it is more than chance"
     interval = signed_number(difference).below
-    return f"{sentence}, a difference of {signed(difference.mean)}{f' ({interval})' if interval else ''}{end}."
+    return f"{sentence}, a difference of {signed(difference.mean)}{f' ({interval})' if interval else ''}{end}.{_price(results, best, told)}"
+
+
+def _price(results: Results, best: str, told: Sequence[str]) -> str:
+    """What the closest writer loses of the facts, if it does, and who is closest of those that keep them."""
+    if not _loses_facts(results, best):
+        return ""
+    kept = [name for name in told if name != "baseline" and not _loses_facts(results, name)]
+    sentence = f" But it keeps {_with_interval(results.writers[best].facts)} of the facts"
+    if not kept:
+        return f"{sentence}, and no writer closer than the model as it is keeps them."
+    other = max(kept, key=lambda name: results.writers[name].style.mean or 0.0)
+    style = _with_interval(results.writers[other].style)
+    return f"{sentence}; of those that keep as many as the model as it is, {shown(other)} comes closest: {style}."
+
+
+def _loses_facts(results: Results, name: str) -> bool:
+    """Whether the writer keeps fewer facts than the baseline, beyond its interval."""
+    high = results.differences.get(name, {}).get("facts", Measure()).high
+    return high is not None and high < 0
 
 
 def _with_interval(measure: Measure) -> str:
@@ -57,7 +76,7 @@ def cautions(results: Results, order: Sequence[str]) -> list[tuple[str, str]]:
     for name in order:
         differences = results.differences.get(name, {})
         facts, invented, copied = (differences.get(key, Measure()) for key in ("facts", "invented", "verbatim_overlap"))
-        if facts.high is not None and facts.mean is not None and facts.high < 0:
+        if _loses_facts(results, name) and facts.mean is not None:
             told.append((name, f"keeps fewer facts than the baseline ({signed(facts.mean)})."))
         if invented.low is not None and invented.mean is not None and invented.low > 0:
             told.append((name, f"invents more often than the baseline ({signed(invented.mean)})."))
