@@ -169,7 +169,7 @@ def test_a_comparison_is_voted_by_keys_and_its_names_are_shown_afterwards(studio
     page.click("button.main")
     for number, key in enumerate(["a", "t", "b"], 1):
         page.wait_for_selector("[data-keys]")
-        # The page is there before its script has set the focus.
+        # The page is there before its first button has the focus.
         _until(lambda: page.evaluate("document.activeElement.dataset.key") == "a")
         blind = page.inner_text(".pair")
         assert "baseline" not in blind

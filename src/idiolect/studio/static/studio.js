@@ -84,5 +84,7 @@ document.addEventListener("submit", (event) => {
 // A page that comes back from the browser's memory has its buttons as they were left.
 window.addEventListener("pageshow", (event) => { if (event.persisted) location.reload(); });
 
-document.querySelectorAll("[data-events]").forEach(stream);
-document.querySelectorAll("[data-live]").forEach(follow);
+document.addEventListener("DOMContentLoaded", () => {
+  document.querySelectorAll("[data-events]").forEach(stream);
+  document.querySelectorAll("[data-live]").forEach(follow);
+});
