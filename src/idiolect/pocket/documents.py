@@ -23,7 +23,7 @@ from idiolect.world.vocabulary import draw, kinds
 __all__ = ["SKILLS", "Turn", "document", "encode"]
 
 _FACT_WEIGHT = 3.0
-_ODD = 0.4
+_ODD = 0.5
 """Share of authors whose e-mails have odd habits in them. They are read and never learnt: a model that has only seen clean e-mails
 forgets how to copy as soon as fine-tuning puts an unknown sign into its text."""
 _MOST_CHARACTERS = 4600
@@ -55,11 +55,18 @@ def _odd(author: Author, rng: random.Random) -> Author:
 
 
 def _exchange(situation: Situation, author: Author, rng: random.Random, *, learnt: bool) -> list[Turn]:
-    """A request and its e-mail. The author's own words count as facts too: they must be copied from elsewhere."""
+    """A request and its e-mail. The author's own words count as facts too: they must be copied from elsewhere.
+
+    So do the lines that this recipient changes: nothing near by tells them.
+    """
     facts = tuple(fact.value for fact in situation.facts)
-    own = _own(author.towards(situation.request))
+    meant = author.towards(situation.request)
+    seed = _seed(rng)
+    text = realise(situation, author, seed)
+    usual = realise(situation, author.model_copy(update={"registers": {}}), seed).splitlines()
+    changed = tuple(line for line in text.splitlines() if line not in usual)
     odd = tuple(form for kind, forms in author.habits.items() for form in (forms.split() if kind == "spelling" else [forms]))
-    return [Turn("user", situation.request), Turn("assistant", realise(situation, author, _seed(rng)), learnt, facts + own, odd)]
+    return [Turn("user", situation.request), Turn("assistant", text, learnt, facts + _own(meant) + changed, odd)]
 
 
 def _own(author: Author) -> tuple[str, ...]:
@@ -84,6 +91,14 @@ def _style(author: Author, rng: random.Random) -> Turn:
 def _described(rng: random.Random, split: str) -> list[Turn]:
     author = _author(rng, split)
     return [_style(author, rng), *_exchange(_situation(rng, split), author, rng, learnt=True)]
+
+
+def _register(rng: random.Random, split: str) -> list[Turn]:
+    """A described author who writes otherwise to some recipients, and most often to one of these."""
+    while not (author := _author(rng, split)).registers:
+        pass
+    relation = rng.choice([*author.registers, *author.registers, *RELATIONS, ""])
+    return [_style(author, rng), *_exchange(_situation(rng, split, relation=relation), author, rng, learnt=True)]
 
 
 def _few_shot(rng: random.Random, split: str) -> list[Turn]:
@@ -149,12 +164,13 @@ def _copy(rng: random.Random, split: str) -> list[Turn]:
 
 
 SKILLS: dict[str, tuple[Callable[[random.Random, str], list[Turn]], float, float]] = {
-    "house": (_house, 0.20, 0.10),
-    "described": (_described, 0.28, 0.14),
+    "house": (_house, 0.16, 0.10),
+    "described": (_described, 0.20, 0.12),
+    "register": (_register, 0.20, 0.18),
     "few_shot": (_few_shot, 0.20, 0.10),
-    "describe": (_describe, 0.07, 0.10),
-    "back_generate": (_back_generate, 0.11, 0.22),
-    "propose": (_propose, 0.04, 0.30),
+    "describe": (_describe, 0.05, 0.08),
+    "back_generate": (_back_generate, 0.08, 0.18),
+    "propose": (_propose, 0.03, 0.20),
     "copy": (_copy, 0.08, 0.04),
 }
 """Each skill's maker, its share of the documents after the copy warm-up, and its share in the last part of the training.
