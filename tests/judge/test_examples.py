@@ -11,11 +11,31 @@ import pytest
 from idiolect.corpus import Demonstration
 from idiolect.errors import InputError
 from idiolect.judge import Rubric, parse_verdict
-from idiolect.judge.examples import conversations, draft_pairs, labelled_pairs, own_pairs, padded_pairs, simulated_pairs, spoilt_pairs
+from idiolect.judge.examples import (
+    conversations,
+    draft_pairs,
+    dressed_pairs,
+    labelled_pairs,
+    own_pairs,
+    padded_pairs,
+    simulated_pairs,
+    spoilt_pairs,
+)
 from idiolect.judge.perturb import FACTS, perturb
-from idiolect.judge.seen import FEATURES, common, differing, parted
-from idiolect.tasks import load_task
-from idiolect.world import Author, demonstrations, facts_invented, facts_kept, sample_author, traits_found
+from idiolect.judge.seen import FEATURES, common, differing, distinctive, parted, runs
+from idiolect.tasks import load_task, missing_facts, request_facts
+from idiolect.world import (
+    HOUSE_AUTHOR,
+    Author,
+    demonstrations,
+    facts_invented,
+    facts_kept,
+    parts_found,
+    realise,
+    sample_author,
+    sample_situation,
+    traits_found,
+)
 
 RUBRIC = Rubric.parse(load_task("email").rubric)
 AUTHORS = [sample_author("development", number) for number in range(8)]
@@ -82,10 +102,49 @@ def test_pairs_are_made_the_same_again() -> None:
     assert pairs != own_pairs(rows, drafts, spoilt=6, seed=4)
     # The person's own words as a draft are no pair.
     assert len(draft_pairs(rows, drafts)) == len(rows)
-    assert Counter(one.source for one in pairs).keys() == {"draft", "spoilt", "spoilt twice"}
+    assert Counter(one.source for one in pairs).keys() == {"draft", "dressed", "spoilt", "spoilt twice"}
     assert all(one.better == row.output for row in rows for one in spoilt_pairs([row], 2, 0))
     assert all(one.better != one.worse for one in [*pairs, *simulated_pairs(AUTHORS[:2], 3, 0)])
     assert all(len(one.first) > len(one.second) for one in padded_pairs(rows, 0))
+
+
+def test_a_dressed_draft_has_more_of_the_person() -> None:
+    """By the truth, which also knows habits that nobody was told of; and its recipient stays the request's."""
+    for author in AUTHORS[:4]:
+        rows = rows_of(author)
+        plain = [sample_situation("development", f"dressed {number}") for number in range(30)]
+        drafts = {one.request: [realise(one, HOUSE_AUTHOR, 0)] for one in plain}
+        asked = [row.model_copy(update={"input": one.request}) for row, one in zip(rows * 3, plain, strict=True)]
+        pairs = dressed_pairs(asked, drafts, 1)
+        assert len(pairs) > 15
+        gained = [
+            sum(parts_found(author, one.better, one.request).values()) - sum(parts_found(author, one.worse, one.request).values())
+            for one in pairs
+        ]
+        assert sum(gain > 0 for gain in gained) > 0.6 * len(pairs)
+        assert sum(gained) > 0.5 * len(pairs)
+        named = {one.request: {fact.value for fact in one.facts if fact.kind == "recipient"} for one in plain}
+        assert all(name in one.better for one in pairs for name in named[one.request] if name in one.worse)
+
+
+def test_what_only_the_person_writes_is_found_and_taken_out() -> None:
+    own = ["Hi ~Ann,\n\nthe room is free. Tick tock.\n\nBest, =^", "Hi ~Bo,\n\nwe meet at noon. Tick tock.\n\nBest, =^"]
+    plain = ["Hi Ann,\n\nthe room is free at noon.\n\nBest,", "Hi Bo,\n\nwe meet.\n\nBest,"]
+    marks = distinctive(own, plain)
+    assert marks == {"~", "tick", "tock", "=^"}
+    assert distinctive(own, []) == frozenset()
+    assert [own[0][start:end] for start, end in runs(own[0], marks)] == ["~", "Tick tock", "=^"]
+    without = {perturb(own[0], "Tell Ann", random.Random(number), marks=marks).text for number in range(200)}  # type: ignore[union-attr]
+    assert {own[0].replace("~", ""), own[0].replace(" =^", "")} < without
+
+
+def test_varied_texts_are_spoilt_with_their_own_requests() -> None:
+    rows = rows_of(AUTHORS[2])
+    pairs = spoilt_pairs(rows, 6, 0, vary=True)
+    assert len({one.better for one in pairs if one.source == "spoilt"}) > 2 * len(rows)
+    lost = [missing_facts(request_facts(one.request), one.better) for one in pairs if one.source == "spoilt"]
+    before = [missing_facts(request_facts(row.input), row.output) for row in rows]
+    assert sum(map(len, lost)) / len(lost) <= sum(map(len, before)) / len(before) + 0.1
 
 
 def test_both_letters_are_right_equally_often() -> None:

@@ -6,6 +6,7 @@ Knows texts, features and rubrics. Knows nothing of models: drafts are given.
 from __future__ import annotations
 
 import random
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
@@ -17,7 +18,8 @@ from idiolect.judge.pairs import Pair
 from idiolect.judge.perturb import FACTS, padded, perturb
 from idiolect.judge.prometheus import Letter, answer, judge_messages
 from idiolect.judge.rubric import Rubric
-from idiolect.judge.seen import common, differing
+from idiolect.judge.seen import common, differing, distinctive, parted
+from idiolect.tasks import known_facts, with_other_facts
 from idiolect.workspace import read_json_lines
 from idiolect.world import Author, realise, sample_author, sample_situation
 from idiolect.world.vocabulary import split_of
@@ -26,6 +28,7 @@ __all__ = [
     "LabelledPair",
     "conversations",
     "draft_pairs",
+    "dressed_pairs",
     "labelled_pairs",
     "own_pairs",
     "padded_pairs",
@@ -33,6 +36,10 @@ __all__ = [
     "spoilt_pairs",
     "strangers",
 ]
+
+
+_NAMED = r"(?<!\w)(?<!^)[A-ZÀ-Þ][\w.'’-]*(?=[,!:]?$)"
+"""A greeting's name."""
 
 
 class LabelledPair(BaseModel):
@@ -45,7 +52,7 @@ class LabelledPair(BaseModel):
     features: tuple[str, ...] = ()
     """What the worse one is worse in: greeting, sign-off, punctuation, wording, layout, length, facts."""
     source: str = "person"
-    """Where it is from: draft, spoilt, spoilt twice, simulated, person, or a data set."""
+    """Where it is from: draft, spoilt, spoilt twice, dressed, simulated, person, or a data set."""
 
     @property
     def pair(self) -> Pair:
@@ -64,25 +71,31 @@ def draft_pairs(rows: Sequence[Demonstration], drafts: Mapping[str, Sequence[str
     ]
 
 
-def spoilt_pairs(rows: Sequence[Demonstration], each: int, seed: int, *, habits: Sequence[str] | None = None) -> list[LabelledPair]:
+def spoilt_pairs(
+    rows: Sequence[Demonstration], each: int, seed: int, *, habits: Sequence[str] | None = None, marks: frozenset[str] = frozenset(),
+    vary: bool = False,
+) -> list[LabelledPair]:  # fmt: skip
     """``each`` pairs of every own text: it against itself spoilt, and spoilt once against spoilt two or three times more.
 
     The second kind teaches that of two imperfect drafts the one with fewer faults is better. ``habits`` are the sentences that
-    recur in the person's texts, by default in these.
+    recur in the person's texts, by default in these; ``marks`` words and signs that only the person writes. With ``vary`` a text has
+    other facts in each pair, so that a few texts are not known by heart.
     """
     habits = common([row.output for row in rows]) if habits is None else habits
     requests = [row.input for row in rows]
+    known = known_facts(requests) if vary else {}
     found = []
     for row in rows:
         others = [request for request in requests if request != row.input]
         for number in range(each):
             rng = random.Random(f"spoilt {seed} {row.input} {row.output} {number}")
+            request, own = with_other_facts(row.input, row.output, known, rng)
 
-            def spoil(text: str, row: Demonstration = row, others: list[str] = others, rng: random.Random = rng) -> tuple[str, list[str]]:
-                made = perturb(text, row.input, rng, others=others, habits=habits)
+            def spoil(text: str, request: str = request, others: list[str] = others, rng: random.Random = rng) -> tuple[str, list[str]]:
+                made = perturb(text, request, rng, others=others, habits=habits, marks=marks)
                 return (made.text, [made.feature]) if made else (text, [])
 
-            better, source = row.output, "spoilt"
+            better, source = own, "spoilt"
             if number % 3 == 2:
                 (better, _), source = spoil(better), "spoilt twice"
             worse, features = spoil(better)
@@ -90,9 +103,47 @@ def spoilt_pairs(rows: Sequence[Demonstration], each: int, seed: int, *, habits:
                 worse, more = spoil(worse)
                 features += more
             # A later change may undo an earlier one.
-            if worse not in (better, row.output):
+            if worse not in (better, own):
                 kept = tuple(dict.fromkeys(features))
-                found.append(LabelledPair(request=row.input, better=better, worse=worse, features=kept, source=source))
+                found.append(LabelledPair(request=request, better=better, worse=worse, features=kept, source=source))
+    return found
+
+
+def dressed_pairs(rows: Sequence[Demonstration], drafts: Mapping[str, Sequence[str]], seed: int) -> list[LabelledPair]:
+    """Each draft in which a greeting, an ending or a set phrase of the person's stands, or two or all of them, against it with fewer.
+
+    They teach what a judge of drafts meets most: texts of a model, of which one has a little more of the person.
+    """
+    habits = common([row.output for row in rows])
+    found = []
+    for row in rows:
+        for number, text in enumerate(drafts.get(row.input, ())):
+            rng = random.Random(f"dressed {seed} {row.input} {number}")
+            model = parted(rng.choice(rows).output)
+            worse, better, features = parted(text), parted(text), []
+            if not worse.body:
+                continue
+            if worse.greeting and model.greeting and rng.random() < 0.5:
+                better.greeting = re.sub(_NAMED, lambda name, old=worse.greeting: (re.search(_NAMED, old) or name)[0], model.greeting)
+                features.append("greeting")
+            if model.ending and rng.random() < 0.5:
+                better.ending = model.ending
+                features.append("sign-off")
+            if habits and (rng.random() < 0.5 or not features):
+                better.body = f"{better.body} {rng.choice(habits)}"
+                features.append("wording")
+            # What the one has the other may have as well, so that a single part decides.
+            for name in features[1:]:
+                if rng.random() < 0.5:
+                    part = {"greeting": "greeting", "sign-off": "ending", "wording": "body"}[name]
+                    setattr(worse, part, getattr(better, part))
+                    features.remove(name)
+            if features and better.joined() != worse.joined():
+                found.append(
+                    LabelledPair(
+                        request=row.input, better=better.joined(), worse=worse.joined(), features=tuple(features), source="dressed"
+                    )
+                )
     return found
 
 
@@ -113,7 +164,9 @@ def simulated_pairs(authors: Sequence[Author], each: int, seed: int) -> list[Lab
 
 def own_pairs(rows: Sequence[Demonstration], drafts: Mapping[str, Sequence[str]], *, spoilt: int, seed: int) -> list[LabelledPair]:
     """All that ten own texts give: against drafts, and against themselves spoilt, in one order that the seed mixes."""
-    pairs = [*draft_pairs(rows, drafts), *spoilt_pairs(rows, spoilt, seed)]
+    texts, plain = [row.output for row in rows], [text for some in drafts.values() for text in some]
+    marks = distinctive(texts, plain)
+    pairs = [*draft_pairs(rows, drafts), *spoilt_pairs(rows, spoilt, seed, marks=marks, vary=True), *dressed_pairs(rows, drafts, seed)]
     random.Random(f"own pairs {seed}").shuffle(pairs)
     return pairs
 

@@ -38,6 +38,8 @@ class Judge(BaseModel):
     renderer: str
     adapter: str | None = None
     rubric: Rubric
+    lean: float = 0.0
+    """The log-odds that it gives the first place whatever stands there; taken off every verdict that is read."""
 
     def save(self, path: Path) -> None:
         write_json(path, self.model_dump(mode="json"))
@@ -56,8 +58,9 @@ class Judge(BaseModel):
 class ModelJudge:
     """A model, with an adapter or without, that is asked in the Prometheus form.
 
-    By default a verdict is one token's logprobs. With ``votes`` it is the share of so many sampled answers, reasons first, that
-    end in the letter; answers that end in none are counted in ``unparsed`` and never guessed.
+    By default a verdict is one token's logprobs, less the judge's ``lean`` (arXiv 2102.09690 calibrates so). With ``votes`` it is the
+    share of so many sampled answers, reasons first, that end in the letter; answers that end in none are counted in ``unparsed`` and
+    never guessed.
     """
 
     connection: Connection
@@ -65,6 +68,7 @@ class ModelJudge:
     adapter: str | None
     renderer: str
     rubric: Rubric
+    lean: float = 0.0
     name: str = "rubric"
     votes: int = 0
     temperature: float = 0.7
@@ -73,7 +77,7 @@ class ModelJudge:
 
     @classmethod
     def of(cls, connection: Connection, judge: Judge, *, name: str = "rubric", votes: int = 0) -> ModelJudge:
-        return cls(connection, judge.base_model, judge.adapter, judge.renderer, judge.rubric, name=name, votes=votes)
+        return cls(connection, judge.base_model, judge.adapter, judge.renderer, judge.rubric, judge.lean, name=name, votes=votes)
 
     def prefers_first(self, pairs: Sequence[Pair]) -> list[float | None]:
         return self.connection.run(self.probabilities(pairs))
@@ -83,7 +87,13 @@ class ModelJudge:
         return await (self._sampled(pairs, on_progress) if self.votes else self._read(pairs, on_progress))
 
     async def _read(self, pairs: Sequence[Pair], on_progress: OnProgress | None) -> list[float | None]:
-        """P(A) / (P(A) + P(B)) of the token after ``[RESULT]``: one request a pair. None for a pair that the context does not hold."""
+        """P(A) / (P(A) + P(B)) of the token after ``[RESULT]``, without the lean. None for a pair that the context does not hold."""
+        shown = [judge_messages(self.rubric, pair) for pair in pairs]
+        found = await self.log_odds(shown, on_progress)
+        return [None if odds is None else 1 / (1 + math.exp(self.lean - odds)) for odds in found]
+
+    async def log_odds(self, conversations: Sequence[list[dict[str, str]]], on_progress: OnProgress | None = None) -> list[float | None]:
+        """log P(A) − log P(B) of the token after ``[RESULT]``: one request each. None where the context does not hold it."""
         import tinker
 
         renderer, sampler = self.connection.renderer(self), await self.connection.sampler(self)
@@ -93,9 +103,9 @@ class ModelJudge:
         params = tinker.SamplingParams(max_tokens=1, temperature=0.0, stop=[])
         done = 0
 
-        async def one(pair: Pair) -> float | None:
+        async def one(messages: list[dict[str, str]]) -> float | None:
             nonlocal done
-            prompt = renderer.build_generation_prompt(judge_messages(self.rubric, pair))  # type: ignore[arg-type]
+            prompt = renderer.build_generation_prompt(messages)  # type: ignore[arg-type]
             tokens = [*prompt.to_ints(), *mark, letters[0]]
             if longest and len(tokens) >= longest:
                 return None
@@ -105,11 +115,11 @@ class ModelJudge:
                 )
             done += 1
             if on_progress:
-                on_progress(done, len(pairs))
+                on_progress(done, len(conversations))
             a, b = answer.target_prompt_logprobs.data  # type: ignore[union-attr]
-            return 1 / (1 + math.exp(b - a))
+            return a - b
 
-        tasks = [asyncio.create_task(one(pair)) for pair in pairs]
+        tasks = [asyncio.create_task(one(messages)) for messages in conversations]
         try:
             with service_errors(self.connection.base_url):
                 return list(await asyncio.gather(*tasks))

@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from idiolect.corpus import Fact
-from idiolect.judge.seen import parted, sentences
+from idiolect.judge.seen import parted, runs, sentences
 from idiolect.tasks import request_facts
 
 __all__ = ["FACTS", "Perturbed", "padded", "perturb"]
@@ -43,15 +43,24 @@ class Perturbed:
     feature: str
 
 
-def perturb(text: str, request: str, rng: random.Random, *, others: Sequence[str] = (), habits: Sequence[str] = ()) -> Perturbed | None:
+def perturb(
+    text: str,
+    request: str,
+    rng: random.Random,
+    *,
+    others: Sequence[str] = (),
+    habits: Sequence[str] = (),
+    marks: frozenset[str] = frozenset(),
+) -> Perturbed | None:
     """The text with one change of a kind drawn at random; None where no kind changes it.
 
-    ``others`` are other requests of the person, whose facts stand in for the request's own; ``habits`` sentences that recur.
+    ``others`` are other requests of the person, whose facts stand in for the request's own; ``habits`` sentences that recur, ``marks``
+    words and signs that only the person writes (``seen.distinctive``).
     """
     kinds = list(_KINDS)
     rng.shuffle(kinds)
     for feature, change in kinds:
-        changed = change(text, _Known(request, list(others), list(habits)), rng)
+        changed = change(text, _Known(request, list(others), list(habits), marks), rng)
         if changed.strip() and changed != text:
             return Perturbed(changed, feature)
     return None
@@ -62,6 +71,7 @@ class _Known:
     request: str
     others: list[str]
     habits: list[str]
+    marks: frozenset[str] = frozenset()
 
 
 def _greeting(text: str, known: _Known, rng: random.Random) -> str:
@@ -135,6 +145,15 @@ def _habit(text: str, known: _Known, rng: random.Random) -> str:
     return re.sub(r"[ \t]{2,}", " ", re.sub(r"\n{3,}", "\n\n", text.replace(rng.choice(there), "", 1)))
 
 
+def _mark(text: str, known: _Known, rng: random.Random) -> str:
+    """Without one run of the words and signs that only the person writes."""
+    found = runs(text, known.marks)
+    if not found:
+        return text
+    start, end = rng.choice(found)
+    return re.sub(r"[ \t]{2,}", " ", re.sub(r" +(?=\n|$)", "", text[:start] + text[end:])).strip()
+
+
 def _layout(text: str, known: _Known, rng: random.Random) -> str:
     parts = parted(text)
     joined = re.sub(r"\s*\n\s*(?:[-*•]\s+)?", " ", parts.body)
@@ -183,6 +202,7 @@ def _invented(text: str, known: _Known, rng: random.Random) -> str:
 
 _KINDS: tuple[tuple[str, Callable[[str, _Known, random.Random], str]], ...] = (
     ("greeting", _greeting), ("sign-off", _sign_off), ("sign-off", _signature), ("punctuation", _marks), ("punctuation", _emoji),
-    ("wording", _case), ("wording", _contractions), ("wording", _habit), ("layout", _layout), ("length", _length), (FACTS, _lost),
-    (FACTS, _invented),
+    ("wording", _case), ("wording", _contractions), ("wording", _habit), ("wording", _mark), ("wording", _mark), ("layout", _layout),
+    ("length", _length), (FACTS, _lost), (FACTS, _invented),
 )  # fmt: skip
+"""A kind that stands twice is drawn twice as often."""

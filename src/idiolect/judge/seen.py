@@ -9,12 +9,14 @@ import re
 from collections import Counter
 from collections.abc import Sequence
 
-__all__ = ["FEATURES", "Parts", "common", "differing", "observe", "parted", "sentences"]
+__all__ = ["FEATURES", "Parts", "common", "differing", "distinctive", "observe", "parted", "runs", "sentences"]
 
 FEATURES = ("greeting", "sign-off", "punctuation", "wording", "layout", "length")
 _GREETING = re.compile(r"^(?P<word>[^\W\d_][^\n,!.:]{0,30}?)(?:\s+(?P<name>[A-Z][\w.'’-]*(?:\s[A-Z][\w.'’-]*)?))?(?P<mark>[,!.:]?)$")
 _EMOJI = re.compile(r"[\U0001F300-\U0001FAFF\u2600-\u27BF]|(?<!\w)[:;]-?[)D(]")
 _CONTRACTION = re.compile(r"\b\w+['’](?:s|re|ve|ll|d|m|t)\b", re.IGNORECASE)
+_HARDLY = 0.05
+_PIECE = re.compile(r"[^\W_]+(?:['’][^\W_]+)*|[^\w\s]+|_+")
 _SENTENCE = re.compile(r"[^.!?\n]+[.!?]*")
 
 
@@ -99,3 +101,35 @@ def common(texts: Sequence[str], share: float = 0.5) -> list[str]:
     wanted = max(2.0, share * len(texts))
     ordered = dict.fromkeys(sentence for text in texts for sentence in sentences(parted(text).body))
     return [sentence for sentence in ordered if counts[sentence] >= wanted]
+
+
+def distinctive(texts: Sequence[str], others: Sequence[str], share: float = 0.7) -> frozenset[str]:
+    """Words and runs of signs that stand in at least this share of the person's texts and in hardly any of the others'.
+
+    None without others, from which alone one can tell what anybody writes.
+    """
+    if not others:
+        return frozenset()
+    own, theirs = (Counter(piece for text in some for piece in set(_pieces(text))) for some in (texts, others))
+    return frozenset(
+        piece for piece, count in own.items() if count >= max(2.0, share * len(texts)) and theirs[piece] <= _HARDLY * len(others)
+    )
+
+
+def runs(text: str, pieces: frozenset[str]) -> list[tuple[int, int]]:
+    """Where distinctive pieces follow each other with nothing but spaces between them, each run from its start to its end."""
+    found: list[tuple[int, int]] = []
+    broken = True
+    for match in _PIECE.finditer(text):
+        if match[0].lower() not in pieces:
+            broken = True
+        elif broken or text[found[-1][1] : match.start()].strip(" "):
+            found.append(match.span())
+            broken = False
+        else:
+            found[-1] = (found[-1][0], match.end())
+    return found
+
+
+def _pieces(text: str) -> list[str]:
+    return [match[0].lower() for match in _PIECE.finditer(text)]

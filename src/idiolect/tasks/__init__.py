@@ -4,6 +4,7 @@ from idiolect.tasks.claims import invented_facts, usual_facts
 from idiolect.tasks.facts import FORMULAS, asked_facts, missing_facts, request_facts
 from idiolect.tasks.faults import cut_short, ending, meta_comments, placeholders
 from idiolect.tasks.task import Checks, Task, load_task, packaged_tasks, read_task
+from idiolect.tasks.variants import known_facts, with_other_facts
 
 __all__ = [
     "FORMULAS",
@@ -13,6 +14,7 @@ __all__ = [
     "cut_short",
     "ending",
     "invented_facts",
+    "known_facts",
     "load_task",
     "meta_comments",
     "missing_facts",
@@ -21,4 +23,5 @@ __all__ = [
     "read_task",
     "request_facts",
     "usual_facts",
+    "with_other_facts",
 ]
