@@ -85,7 +85,19 @@ def test_probabilities_are_the_letters_logprobs(connection: Connection, place: t
         return await judge.probabilities([pair]), found
 
     (told,), (a, b) = connection.run(scored())
-    assert told == pytest.approx(math.exp(a) / (math.exp(a) + math.exp(b)), abs=1e-4)
+    assert told == pytest.approx(1 / (1 + math.exp(b - a + toy.lean)), abs=1e-4)
+
+
+def test_a_lean_to_one_place_is_taken_off(connection: Connection, place: tuple[Workspace, Settings], toy: Judge) -> None:
+    pairs = held_out(place)
+    odds = [
+        one for one in connection.run(ModelJudge.of(connection, toy).log_odds([judge_messages(toy.rubric, pair) for pair in pairs])) if one
+    ]
+    plain = ModelJudge.of(connection, toy).prefers_first(pairs)
+    leaning = ModelJudge.of(connection, toy.model_copy(update={"lean": toy.lean + 3.0})).prefers_first(pairs)
+    assert plain == pytest.approx([1 / (1 + math.exp(toy.lean - one)) for one in odds], abs=1e-4)
+    assert leaning == pytest.approx([1 / (1 + math.exp(toy.lean + 3 - one)) for one in odds], abs=1e-4)
+    assert toy.lean != 0
 
 
 def test_both_faces_say_the_same(connection: Connection, place: tuple[Workspace, Settings], toy: Judge) -> None:

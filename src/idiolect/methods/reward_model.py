@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import random
 from collections.abc import Callable, Sequence
 from typing import Literal
 
@@ -15,8 +16,9 @@ from pydantic import BaseModel, ConfigDict, Field
 from idiolect.corpus import Demonstration
 from idiolect.errors import InputError
 from idiolect.judge.examples import conversations, labelled_pairs, own_pairs
-from idiolect.judge.model import Judge
+from idiolect.judge.model import Judge, ModelJudge
 from idiolect.judge.preferences import PREFERENCE_COLLECTION, preference_rows
+from idiolect.judge.prometheus import MARK
 from idiolect.judge.rubric import Rubric
 from idiolect.methods.baseline import plain_writer
 from idiolect.methods.run import newest, open_run
@@ -34,6 +36,8 @@ __all__ = ["RESULT", "RewardModelConfig", "judge_model", "load_judge", "plain_dr
 
 RESULT = "judge.json"
 _METHOD = "judge"
+_LEAN_PAIRS = 48
+"""Pairs by which a trained judge's lean to one place is measured."""
 
 OnStage = Callable[[str, int, int], None]
 """Called with what is being done, how much of it is done, of how much."""
@@ -115,8 +119,18 @@ async def reward_model(
     )
     told = (lambda done, total: progress("Training the judge", done, total)) if progress else None
     judge = plain.model_copy(update={"adapter": await fit(connection, run, rows, fitting, tracking=tracking, on_progress=told)})
+    judge = judge.model_copy(update={"lean": await _lean(connection, judge, rows, settings.seed)})
     judge.save(run.folder / RESULT)
     return judge
+
+
+async def _lean(connection: Connection, judge: Judge, rows: list[list[str]], seed: int) -> float:
+    """The mean log-odds for the first place on pairs that were learnt, each in both orders, where a fair judge has none."""
+    orders = [rows[start : start + 2] for start in range(0, len(rows), 2) if rows[start][1].startswith(MARK)]
+    chosen = random.Random(f"lean {seed}").sample(orders, min(_LEAN_PAIRS, len(orders)))
+    shown = [[{"role": "user", "content": question}] for pair in chosen for question, _ in pair]
+    odds = [one for one in await ModelJudge.of(connection, judge).log_odds(shown) if one is not None]
+    return round(sum(odds) / len(odds), 4) if odds else 0.0
 
 
 async def _rows(
