@@ -44,12 +44,13 @@ async def _verifier(connection: Connection, place: Workspace, settings: Settings
     return Verifier.fit([row.output for row in rows], [one.text for one in others])  # type: ignore[return-value]
 
 
-async def _start(connection: Connection, place: Workspace, settings: Settings, made: list[Demonstration], steps: int) -> Writer:
-    """The first policy: the prompted one, or with ``steps`` one that was fine-tuned for so many on own and synthetic texts."""
+async def _start(connection: Connection, place: Workspace, settings: Settings, made: list[Demonstration], options: Any) -> Writer:
+    """The first policy: the prompted one, or with ``sft_steps`` one that was fine-tuned for so many."""
     rows = load_demonstrations(place.demonstrations)
-    if not steps:
+    if not options.sft_steps:
         return (await prompting(connection, place, settings, rows))["prompt"]
-    return await sft(connection, place, settings, rows, made, SftConfig(steps=steps, save_every=steps))
+    config = SftConfig(data=options.sft_data, steps=options.sft_steps, save_every=options.sft_steps)
+    return await sft(connection, place, settings, rows, made, config)
 
 
 async def _measured(connection: Connection, place: Workspace, writers: list[Writer], judge: AsyncJudge, count: int) -> dict[str, Any]:
@@ -78,7 +79,7 @@ async def _measured(connection: Connection, place: Workspace, writers: list[Writ
 async def _author(connection: Connection, place: Workspace, settings: Settings, config: RlaifConfig, options: Any) -> dict[str, Any]:
     rows, heldout = load_demonstrations(place.demonstrations), load_demonstrations(place.heldout)
     made, _ = await synthetic_data(connection, place, settings, rows, heldout)
-    first = await _start(connection, place, settings, made, options.sft_steps)
+    first = await _start(connection, place, settings, made, options)
     verifier = await _verifier(connection, place, settings)
     judge: AsyncJudge = ScoreJudge("verifier", verifier)
     if options.judge == "trained":
@@ -109,6 +110,7 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=RlaifConfig().steps)
     parser.add_argument("--rate", type=float)
     parser.add_argument("--sft-steps", type=int, default=0, help="Steps of the start's fine-tuning; 0 starts from the prompt.")
+    parser.add_argument("--sft-data", choices=("both", "synthetic", "demonstrations"), default="both", help="What the start learnt from.")
     parser.add_argument("--judge", choices=("trained", "verifier"), default="trained", help="Who gives the rewards.")
     parser.add_argument("--training-prompt", action="store_true")
     parser.add_argument("--folder", type=Path, required=True, help="Where the workspaces lie; run again with it to go on after a stop.")
@@ -119,6 +121,7 @@ def main() -> None:
         "split": options.split,
         "judge": options.judge,
         "sft_steps": options.sft_steps,
+        "sft_data": options.sft_data,
         "requests": options.requests,
         "config": config.model_dump(mode="json"),
     }

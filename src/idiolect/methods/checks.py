@@ -51,6 +51,11 @@ class Checked:
         return 1 - self.lost / self.facts if self.facts else 1.0
 
     @property
+    def fidelity(self) -> float:
+        """Share of right ones among the request's facts and the invented ones: 1 for a faithful draft."""
+        return (self.facts - self.lost) / (self.facts + self.invented) if self.facts + self.invented else 1.0
+
+    @property
     def length_fit(self) -> float:
         """1 at the person's usual length, falling to 0 with longer and with shorter drafts."""
         return min(self.length_ratio, 1 / self.length_ratio) if self.length_ratio else 0.0
