@@ -40,8 +40,8 @@ __all__ = ["DittoConfig", "ditto"]
 
 _POCKET_RATE = 2e-5
 """At 1e-4 and above the DPO steps take away what imitation has learnt (docs/LOG.md)."""
-_POCKET_LOSS = 0.05
-"""At 0.3 the pocket model has hardly begun to write as the person does."""
+_POCKET_LOSS = 0.02
+"""At 0.3 the pocket model has hardly begun to write as the person does, and at 0.05 it has not all of the habits (docs/LOG.md)."""
 _MAX_LENGTH = 1024
 """Tokens of a request and its text; longer ones are cut."""
 
@@ -53,8 +53,8 @@ class DittoConfig(BaseModel):
     demonstrations: int = Field(default=7, ge=1)
     """How many of the person's texts are learnt from."""
     imitate_to: float | None = Field(default=None, gt=0)
-    """The batch's loss (nats a token) at which imitation stops; by default 0.05 for the pocket model, else the paper's 1.0."""
-    imitate_steps: int = Field(default=40, ge=0)
+    """The batch's loss (nats a token) at which imitation stops; by default 0.02 for the pocket model, else the paper's 1.0."""
+    imitate_steps: int = Field(default=80, ge=0)
     """At most so many steps of imitation."""
     rounds: int = Field(default=4, ge=1)
     """How often the current policy writes drafts anew."""

@@ -33,9 +33,9 @@ class SftConfig(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
     data: Literal["synthetic", "demonstrations", "both"] = "both"
     """What is learnt from."""
-    own_share: float = Field(default=0.4, ge=0, lt=1)
+    own_share: float = Field(default=0.7, ge=0, lt=1)
     """The least share of own texts in both; they are repeated for it, and 0 takes each text once."""
-    steps: int = Field(default=60, ge=1)
+    steps: int = Field(default=120, ge=1)
     """Optimizer steps."""
     batch_size: int = Field(default=8, ge=1)
     """Texts a step."""

@@ -15,6 +15,8 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from pydantic import BaseModel
+
 from idiolect.corpus import Demonstration
 from idiolect.corpus.demonstrations import load_demonstrations
 from idiolect.errors import InputError
@@ -33,10 +35,11 @@ from idiolect.pocket.demo import prepare, reinforced
 from idiolect.service import Connection, Writer
 from idiolect.service.sampling import draft
 from idiolect.settings import Settings, pocket_model
+from idiolect.synthesis.generate import SynthesisConfig
 from idiolect.workspace import Workspace, read_json, write_json
 from idiolect.world import Author, habits_found, parts_found, traits_found
 
-__all__ = ["MAKERS", "MEASURES", "Case", "Plan", "bench_methods", "summary"]
+__all__ = ["MAKERS", "MEASURES", "Case", "Plan", "bench_methods", "measured_drafts", "summary"]
 
 MEASURES = ("style", "traits", "habits", "facts", "invented", "verbatim_overlap")
 _DRAFT_SEED = 11
@@ -88,15 +91,26 @@ async def _sft_synthetic(case: Case) -> Writer:
     return await sft(case.connection, case.place, case.settings, case.rows, made, SftConfig(data="synthetic"))
 
 
-async def _rlaif(case: Case) -> Writer:
-    """RLAIF from the policy that was fine-tuned on synthetic data, by a judge of the demonstrations alone."""
+async def _sft_both(case: Case) -> Writer:
     made, _ = await synthetic_data(case.connection, case.place, case.settings, case.rows, case.heldout)
-    first = await _sft_synthetic(case)
+    return await sft(case.connection, case.place, case.settings, case.rows, made)
+
+
+async def _sft_ditto(case: Case) -> Writer:
+    """DITTO from the policy that was fine-tuned on own and synthetic texts."""
+    config = DittoConfig(demonstrations=len(case.rows))
+    return await ditto(case.connection, case.place, case.settings, case.rows, config, first=await _sft_both(case))
+
+
+async def _rlaif(case: Case) -> Writer:
+    """RLAIF from the policy that was fine-tuned on own and synthetic texts, by a judge of the demonstrations alone."""
+    made, _ = await synthetic_data(case.connection, case.place, case.settings, case.rows, case.heldout)
+    first = await _sft_both(case)
     return await reinforced(case.connection, case.place, case.settings, case.rows, made, first, progress=_silent)
 
 
 async def _chain(case: Case) -> Writer:
-    """SFT on synthetic data, RLAIF from there, DITTO from there."""
+    """SFT on own and synthetic texts, RLAIF from there, DITTO from there."""
     config = DittoConfig(demonstrations=len(case.rows))
     return await ditto(case.connection, case.place, case.settings, case.rows, config, first=await _rlaif(case))
 
@@ -109,19 +123,25 @@ async def _ditto(case: Case) -> Writer:
     return await ditto(case.connection, case.place, case.settings, case.rows, DittoConfig(demonstrations=len(case.rows)))
 
 
-MAKERS: dict[str, Callable[[Case], Awaitable[Writer] | Writer]] = {
-    "baseline": _baseline,
-    "prompt": _prompt,
-    "few_shot": _few_shot,
-    "prompt_optimized": _prompt_optimized,
-    "sft": _sft,
-    "sft_synthetic": _sft_synthetic,
-    "spin": _spin,
-    "rlaif": _rlaif,
-    "ditto": _ditto,
-    "sft_rlaif_ditto": _chain,
+_PROMPTED, _WRITTEN = (PromptingConfig(),), (PromptingConfig(), SynthesisConfig())
+_TUNED = (*_WRITTEN, SftConfig())
+_JUDGED = (*_TUNED, RewardModelConfig(), RlaifConfig())
+
+MAKERS: dict[str, tuple[Callable[[Case], Awaitable[Writer] | Writer], tuple[BaseModel, ...]]] = {
+    "baseline": (_baseline, ()),
+    "prompt": (_prompt, _PROMPTED),
+    "few_shot": (_few_shot, _PROMPTED),
+    "prompt_optimized": (_prompt_optimized, (*_PROMPTED, OptimizeConfig())),
+    "sft": (_sft, (SftConfig(),)),
+    "sft_synthetic": (_sft_synthetic, _TUNED),
+    "sft_both": (_sft_both, _TUNED),
+    "spin": (_spin, (DittoConfig(),)),
+    "rlaif": (_rlaif, _JUDGED),
+    "ditto": (_ditto, (DittoConfig(),)),
+    "sft_ditto": (_sft_ditto, (*_TUNED, DittoConfig())),
+    "sft_rlaif_ditto": (_chain, (*_JUDGED, DittoConfig())),
 }
-"""Every method under its name in the results; another one is a line here."""
+"""Every method under its name in the results, and the settings on which its figures rest; another one is a line here."""
 
 
 @dataclass(frozen=True)
@@ -169,14 +189,14 @@ def _run_case(folder: Path, scores: Path, plan: Plan, number: int, seed: int, co
         for done, name in enumerate(missing):
             progress(f"Author {number}, seed {seed}", done, len(missing))
             start = time.monotonic()
-            made = MAKERS[name](case)
+            made = MAKERS[name][0](case)
             writer = made if isinstance(made, Writer) else connection.run(_awaited(made))
             seconds = round(time.monotonic() - start, 1)
-            found, texts = connection.run(_measured(case, writer))
+            found, texts = connection.run(measured_drafts(case, writer))
             write_json(place.results / f"drafts-{name}.json", texts)
             write_json(
                 _path(scores, plan, number, seed),
-                {**_known(scores, plan, number, seed), name: {**found, "seconds": seconds, "made_with": _made_with()}},
+                {**_known(scores, plan, number, seed), name: {**found, "seconds": seconds, "made_with": _made_with(name)}},
             )
         progress(f"Author {number}, seed {seed}", len(missing), len(missing))
 
@@ -192,18 +212,19 @@ def _path(scores: Path, plan: Plan, number: int, seed: int) -> Path:
 def _known(scores: Path, plan: Plan, number: int, seed: int) -> dict[str, Any]:
     """What was measured with the present model and settings; what others gave is measured anew."""
     path = _path(scores, plan, number, seed)
-    return {name: one for name, one in read_json(path).items() if one.get("made_with") == _made_with()} if path.exists() else {}
+    known = read_json(path) if path.exists() else {}
+    return {name: one for name, one in known.items() if name in MAKERS and one.get("made_with") == _made_with(name)}
 
 
 @cache
-def _made_with() -> str:
-    """The pocket model's weights and the methods' defaults, as a short hash."""
-    configs = (PromptingConfig(), OptimizeConfig(), SftConfig(), RewardModelConfig(), RlaifConfig(), DittoConfig())
+def _made_with(name: str) -> str:
+    """The pocket model's weights and the settings on which a method rests, as a short hash."""
     weights = (Path(pocket_model()) / "model.safetensors").read_bytes()
-    return hashlib.sha256(weights + "".join(config.model_dump_json() for config in configs).encode()).hexdigest()[:12]
+    settings = "".join(config.model_dump_json() for config in MAKERS[name][1])
+    return hashlib.sha256(weights + settings.encode()).hexdigest()[:12]
 
 
-async def _measured(case: Case, writer: Writer) -> tuple[dict[str, Any], list[str]]:
+async def measured_drafts(case: Case, writer: Writer) -> tuple[dict[str, Any], list[str]]:
     """What the writer's drafts for the held-out requests score, and the drafts."""
     drafts = await draft(case.connection, writer, [row.input for row in case.heldout], seed=_DRAFT_SEED)
     author = Author.load(case.place.truth)
