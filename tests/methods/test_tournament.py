@@ -82,10 +82,12 @@ def test_fidelity_is_a_gate(checks: DraftChecks):
     assert rewards[0].metrics["wins"] == 4
     assert rewards[0].metrics["faithful"] == 0
     assert 0 < drafts[0].fidelity < 0.5
-    assert rewards[0].value == pytest.approx((2 * drafts[0].fidelity - 1) * 4 + 1)
+    assert rewards[0].value == pytest.approx((2 * drafts[0].fidelity ** 2 - 1) * 4 + 1)
     assert rewards[0].value < rewards[1].value
     # With no fact right all matches are lost; each fact that is right opens the gate a little.
-    wrong = checks.check(REQUEST, "Dear Bob,\nthe party is on Tuesday at 09:30, and everybody is very welcome to it.\nBest,\nTom", finished=True)
+    wrong = checks.check(
+        REQUEST, "Dear Bob,\nthe party is on Tuesday at 09:30, and everybody is very welcome to it.\nBest,\nTom", finished=True
+    )
     assert (wrong.fidelity, drafts[1].fidelity) == (0, 1)
     assert asyncio.run(Referee(Longer()).rewards(REQUEST, [wrong, *drafts[1:]]))[0].value == -4 + 1
 

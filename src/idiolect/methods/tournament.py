@@ -75,9 +75,9 @@ class Reward:
 class Referee:
     """Summed wins, plus 1 for good form and minus 1 for bad, minus a penalty for excess length.
 
-    Fidelity is a gate that closes by degrees: of a draft's matches the share of facts that it loses or invents counts as lost, whatever
-    the judge says, so style cannot be bought with facts. Shut by a single fact, it would leave a policy that loses one in most of its
-    drafts nothing to learn of style.
+    Fidelity is a gate that closes by degrees: of a draft's matches only the square of its share of right facts is played, the rest counts
+    as lost whatever the judge says, so style is not bought with facts. Shut by a single fact, the gate would leave a policy that loses
+    one in most of its drafts nothing to learn of style.
     """
 
     judge: AsyncJudge
@@ -96,7 +96,8 @@ class Referee:
         return [self._reward(draft, won, played, unjudged) for draft, won in zip(drafts, wins, strict=True)]
 
     def _reward(self, draft: Checked, won: float, played: float, unjudged: float) -> Reward:
-        counted = draft.fidelity * won - (1 - draft.fidelity) * played
+        opened = draft.fidelity**2
+        counted = opened * won - (1 - opened) * played
         form = 1.0 if draft.well_formed else -1.0
         excess = max(0.0, draft.length_ratio - 1)
         metrics = {
