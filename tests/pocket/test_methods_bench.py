@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from idiolect.errors import InputError
-from idiolect.pocket.methods_bench import MEASURES, Plan, _known, _made_with, _path, summary
+from idiolect.pocket.methods_bench import MEASURES, Plan, _known, _made_with, _path, cases_done, lead, summary
 from idiolect.workspace import write_json
 
 REQUESTS = 8
@@ -41,6 +41,24 @@ def test_the_better_one_wins_by_as_much_as_the_other_loses(found: dict) -> None:
             assert rate["mean"] == pytest.approx(1 - rates[other][one]["mean"], abs=1e-5)
     assert rates["ditto"]["few_shot"]["mean"] > 0.9
     assert rates["ditto"]["few_shot"]["low"] > 0.5
+
+
+def test_the_lead_is_of_mean_win_rates() -> None:
+    """By hand: on one request a beats b and c, who tie; on the other all tie."""
+    found = {"a": {"style": [1.0, 0.5]}, "b": {"style": [0.5, 0.5]}, "c": {"style": [0.5, 0.5]}}
+    ahead = lead({(0, 0): found, (1, 0): found}, "a", ("b", "c"))
+    assert ahead.mean == pytest.approx(((1 - 0.25) + 0) / 2)
+    assert lead({(0, 0): found}, "b", ("c",)).mean == 0
+
+
+def test_authors_that_lack_a_method_are_not_counted(tmp_path: Path) -> None:
+    plan = Plan(methods=("baseline", "ditto"))
+    whole = {name: {"style": [0.2], "made_with": _made_with(name)} for name in plan.methods}
+    write_json(_path(tmp_path, plan, 3, 0), whole)
+    write_json(_path(tmp_path, plan, 11, 2), {**whole, "spin": {"style": [0.9], "made_with": "other settings"}})
+    write_json(_path(tmp_path, plan, 4, 0), {"ditto": whole["ditto"]})
+    write_json(_path(tmp_path, Plan(demonstrations=30), 5, 0), whole)
+    assert cases_done(tmp_path, plan) == {(3, 0): whole, (11, 2): whole}
 
 
 def test_an_unknown_method_is_named() -> None:

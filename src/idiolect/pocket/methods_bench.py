@@ -13,6 +13,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from statistics import mean
 from typing import Any
 
 from pydantic import BaseModel
@@ -39,7 +40,7 @@ from idiolect.synthesis.generate import SynthesisConfig
 from idiolect.workspace import Workspace, read_json, write_json
 from idiolect.world import Author, habits_found, parts_found, traits_found
 
-__all__ = ["MAKERS", "MEASURES", "Case", "Plan", "bench_methods", "measured_drafts", "summary"]
+__all__ = ["MAKERS", "MEASURES", "Case", "Cases", "Plan", "bench_methods", "cases_done", "lead", "measured_drafts", "summary"]
 
 MEASURES = ("style", "traits", "habits", "facts", "invented", "verbatim_overlap")
 _DRAFT_SEED = 11
@@ -48,6 +49,8 @@ Connect = Callable[[Settings, Workspace], AbstractContextManager[Connection]]
 Progress = Callable[[str, int, int], None]
 Scores = dict[str, list[float | None]]
 """Measure → its value for each held-out request."""
+Cases = Mapping[tuple[int, int], Mapping[str, Mapping[str, Any]]]
+"""Scores by (author, seed) and method."""
 
 
 @dataclass(frozen=True)
@@ -247,10 +250,21 @@ def _share(found: Mapping[str, bool]) -> float:
     return sum(found.values()) / len(found) if found else 1.0
 
 
-def summary(cases: Mapping[tuple[int, int], Mapping[str, Mapping[str, Any]]]) -> dict[str, Any]:
+def cases_done(scores: Path, plan: Plan) -> Cases:
+    """All authors and seeds in the folder of scores for which each of the plan's methods was measured as it now is."""
+    found = {}
+    for path in sorted(scores.glob(f"{plan.split}-*-*-{plan.demonstrations}-{plan.requests}.json")):
+        author, seed = map(int, path.stem.split("-")[1:3])
+        known = _known(scores, plan, author, seed)
+        if all(name in known for name in plan.methods):
+            found[author, seed] = {name: known[name] for name in plan.methods}
+    return found
+
+
+def summary(cases: Cases) -> dict[str, Any]:
     """Means over authors and win rates by the truth, with 95 % intervals that resample authors and then their requests.
 
-    ``cases`` are scores by (author, seed) and method; an author's seeds are pooled.
+    An author's seeds are pooled.
     """
     names = list(next(iter(cases.values())))
 
@@ -268,6 +282,19 @@ def summary(cases: Mapping[tuple[int, int], Mapping[str, Mapping[str, Any]]]) ->
         "authors": len({author for author, _ in cases}),
         "seeds": len({seed for _, seed in cases}),
     }
+
+
+def lead(cases: Cases, name: str, others: Sequence[str]) -> Measure:
+    """How much higher the method's win rate over all its match-ups is than the mean of the others', −1 to 1 (arXiv 2406.00888, 4.1)."""
+    values: list[float] = []
+    authors: list[int] = []
+    for (author, _), found in cases.items():
+        for scores in zip(*(one["style"] for one in found.values()), strict=True):
+            by_name = dict(zip(found, scores, strict=True))
+            rates = {one: mean(_win(by_name[one], by_name[other]) for other in by_name if other != one) for one in (name, *others)}
+            values.append(rates[name] - mean(rates[other] for other in others))
+            authors.append(author)
+    return mean_with_interval(values, authors=authors, bounds=(-1, 1))
 
 
 def _win(a: float, b: float) -> float:
