@@ -45,7 +45,7 @@ def page(result: dict[str, Any], cases: Cases, plan: Plan) -> str:
         "# Which method wins",
         "",
         "`python -m benchmarks.methods` makes this page from the scores of `idiolect bench methods`:",
-        f"{result['authors']} simulated authors ({plan.split}), training seeds: {result['seeds']}, {plan.demonstrations} demonstrations each,",
+        f"{result['authors']} simulated authors ({plan.split}), training seeds: {result['seeds']}, {plan.demonstrations} texts each,",
         f"{plan.requests} requests that nobody learnt from, the pocket model.",
         "Style is the share of the author's traits and habits that a draft shows, by the truth; the draft with more of them wins. 95 %",
         "intervals by a bootstrap over authors and their requests. Settings were chosen on development authors.",
