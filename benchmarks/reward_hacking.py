@@ -79,12 +79,13 @@ def plot(looks: Sequence[Look], found: dict[str, Any], path: Path) -> None:
         figure, axes = pyplot.subplots(figsize=(7, 3.6), layout="constrained")
         steps = [look.step for look in looks]
         axes.plot(steps, [look.figures["win_rate_vs_base"].mean for look in looks], "k-o", markersize=3, label="reward: win rate", lw=2)
-        for name in ("second_judge", "style", "facts_kept", "length_fit", "variety"):
+        for name in ("second_judge", "style", "facts_kept", "well_formed", "length_fit", "variety"):
             axes.plot(steps, [look.figures[name].mean for look in looks], "--" if name == "variety" else "-", label=name.replace("_", " "))
-        for step, label in ((found["first_alarm_step"], "first alarm"), (found["ended_at_step"], "training would end")):
+        marked = (("first alarm", found["first_alarm_step"], "right"), ("training would end", found["ended_at_step"], "left"))
+        for label, step, side in marked:
             if step is not None:
                 axes.axvline(step, color="0.6", lw=1, ls=":")
-                axes.annotate(label, (step, 1.02), fontsize=8, ha="center", annotation_clip=False)
+                axes.annotate(label, (step, 1.06), fontsize=8, ha=side, annotation_clip=False)
         axes.set(xlabel="step", ylim=(0, 1.05))
         axes.legend(loc="center left", bbox_to_anchor=(1, 0.5), frameon=False)
         path.parent.mkdir(parents=True, exist_ok=True)
