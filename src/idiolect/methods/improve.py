@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 __all__ = ["ImproveConfig", "improve"]
 
-_POCKET_RATE = 5e-4
+_POCKET_RATE = 1e-4
 _RATE = 1e-5
 _MAX_LENGTH = 1024
 
@@ -42,7 +42,7 @@ class ImproveConfig(BaseModel):
     batch_size: int = Field(default=8, ge=1)
     """Pairs a step."""
     learning_rate: float | None = Field(default=None, gt=0)
-    """By default 5e-4 for the pocket model, else 1e-5."""
+    """By default 1e-4 for the pocket model, else 1e-5."""
     beta: float = Field(default=0.1, gt=0)
     """How dear it is to leave the writer that is improved."""
     imitation: float = Field(default=0.2, ge=0)
