@@ -109,8 +109,8 @@ def test_dry_run_spends_nothing_and_needs_no_service(tmp_path: Path, monkeypatch
     told = json.loads(result.output)
     assert [step["what"] for step in told["steps"]] == ["describe the style", "propose requests", "write synthetic texts", "fine-tune"]
     assert told["steps"][2]["model"] == "Qwen/Qwen3-235B-A22B-Instruct-2507"
-    # 100 synthetic rows of 2 + 100 + 8 tokens, 60 steps of 8.
-    assert told["steps"][3]["trained"] == round(464 * (7 / 4 + 100 + 8))
+    # 100 synthetic rows of 2 + 100 + 8 tokens, 120 steps: nine passes and three batches of 8.
+    assert told["steps"][3]["trained"] == round(924 * (7 / 4 + 100 + 8))
     assert told["cost"] == pytest.approx(sum(step["cost"] for step in told["steps"]))
     assert sorted(tmp_path.rglob("*")) == before
 
