@@ -76,9 +76,7 @@ def test_rl_loop_goes_on_from_a_checkpoint(recipe_engine: RunningEngine, recipe_
     )  # fmt: skip
     rewards = column(recipe_place / "run", "reward/total")
     assert len(rewards) == 4
-    # Four batches of chance: that rewards are learnt from is asserted of the other recipes.
-    assert all(0 <= reward <= 1 for reward in rewards)
-    assert last_checkpoint(recipe_place / "run")["state_path"] != drawing["state_path"]
+    assert max(rewards[1:]) > rewards[0]
 
 
 @pytest.mark.conformance("forward_backward: ppo")

@@ -33,6 +33,13 @@ def test_a_faithful_draft_has_nothing_against_it(checker: FidelityChecker) -> No
     assert found.verbatim_overlap < 0.3
 
 
+def test_what_is_said_twice_is_told_unless_the_person_does(checker: FidelityChecker) -> None:
+    twice = GOOD + "\n\nPS: Bring an umbrella.\n\nPS: Bring an umbrella."
+    assert checker.check(ROW, twice).repeated == ("PS: Bring an umbrella.",)
+    assert checker.check(ROW, GOOD).repeated == ()
+    assert FidelityChecker([Demonstration(input="x", output=twice)]).check(ROW, twice).repeated == ()
+
+
 def test_a_lost_fact_is_named(checker: FidelityChecker) -> None:
     found = checker.check(ROW, GOOD.replace("$1,200", "money"))
     assert [fact.value for fact in found.lost] == ["$1,200"]
@@ -129,7 +136,7 @@ def test_habits_are_no_faults() -> None:
         for row in rows[4:]:
             found = FidelityChecker(rows[:4], author=person).check(row, row.output)
             assert not found.lost
-            accused += bool(found.invented or found.placeholders or found.meta_comments or found.truncated)
+            accused += bool(found.invented or found.placeholders or found.meta_comments or found.truncated or found.repeated)
             drafts += 1
     assert accused <= drafts / 20
 

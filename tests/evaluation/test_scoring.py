@@ -33,6 +33,7 @@ def scores(
         "inventing": [f"{text}\n\nSee Blurbo on Flooday" for text in texts],
         "slots": [f"{text}\n[Your Name]" for text in texts],
         "copying": [known[0].output] * len(texts),
+        "twice": [f"{text}\n\nsee you there then\nSee you there then" for text in texts],
     }
     drafted = {"baseline": house, "good": good, **{name: written(heldout, made) for name, made in damaged.items()}}
     drafted["cut"] = written(heldout, texts, finished=False)
@@ -67,6 +68,9 @@ def test_the_good_writer_wins_and_keeps_all(scores: Scores) -> None:
     assert scores.writers["baseline"].win_rate_vs_baseline.mean == 0.5
     assert scores.truncated["cut"].mean == 1.0
     assert scores.truncated["good"].mean == 0.0
+    assert scores.repeated["twice"].mean == 1.0
+    assert scores.repeated["good"].mean == 0.0
+    assert scores.repeated["baseline"].mean == 0.0
 
 
 def test_other_writers_do_not_change_a_writers_numbers(

@@ -46,7 +46,7 @@ def connection(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Connection]
 def test_unseen_texts_of_the_person_become_likelier_than_the_models(connection: Connection, tmp_path: Path) -> None:
     workspace, settings = Workspace(tmp_path), Settings()
     start = plain_writer(workspace, settings, name="baseline", temperature=0.3)
-    config = ImproveConfig(steps=12, save_every=4, learning_rate=5e-4)
+    config = ImproveConfig(steps=12, save_every=4)
     told = choices(12, "learn")
     done = connection.run(improve(connection, workspace, settings, start, told, config))
     assert (done.name, done.system_prompt) == ("improved", start.system_prompt)

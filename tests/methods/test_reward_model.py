@@ -15,6 +15,7 @@ from idiolect.corpus.demonstrations import load_demonstrations
 from idiolect.errors import InputError
 from idiolect.judge import Judge, ModelJudge, Pair, Verdict, both_orders, judge_messages, judge_pairs
 from idiolect.judge.examples import draft_pairs
+from idiolect.judge.pairs import in_both_orders
 from idiolect.methods.reward_model import RewardModelConfig, judge_model, load_judge, reward_model
 from idiolect.methods.run import all_writers
 from idiolect.pocket.demo import prepare
@@ -89,15 +90,17 @@ def test_probabilities_are_the_letters_logprobs(connection: Connection, place: t
 
 
 def test_a_lean_to_one_place_is_taken_off(connection: Connection, place: tuple[Workspace, Settings], toy: Judge) -> None:
-    pairs = held_out(place)
-    odds = [
-        one for one in connection.run(ModelJudge.of(connection, toy).log_odds([judge_messages(toy.rubric, pair) for pair in pairs])) if one
-    ]
-    plain = ModelJudge.of(connection, toy).prefers_first(pairs)
-    leaning = ModelJudge.of(connection, toy.model_copy(update={"lean": toy.lean + 3.0})).prefers_first(pairs)
-    assert plain == pytest.approx([1 / (1 + math.exp(toy.lean - one)) for one in odds], abs=1e-4)
-    assert leaning == pytest.approx([1 / (1 + math.exp(toy.lean + 3 - one)) for one in odds], abs=1e-4)
-    assert toy.lean != 0
+    """What is left of it on the learnt pairs, in both orders, is small beside what a lean of one does."""
+    learnt = [json.loads(line) for line in (place[0].root / "toy.jsonl").read_text().splitlines()]
+    orders = in_both_orders([Pair(one["request"], one["better"], one["worse"]) for one in learnt])
+    judge = ModelJudge.of(connection, toy)
+    odds = [one for one in connection.run(judge.log_odds([judge_messages(toy.rubric, pair) for pair in orders])) if one is not None]
+    assert len(odds) == 2 * len(learnt)
+    assert mean(odds) == pytest.approx(toy.lean, abs=0.2)
+    told = judge.prefers_first(orders)
+    assert told == pytest.approx([1 / (1 + math.exp(toy.lean - one)) for one in odds], abs=1e-4)
+    leaning = ModelJudge.of(connection, toy.model_copy(update={"lean": toy.lean + 1})).prefers_first(orders)
+    assert all(less < as_is for less, as_is in zip(leaning, told, strict=True) if less is not None and as_is is not None)
 
 
 def test_both_faces_say_the_same(connection: Connection, place: tuple[Workspace, Settings], toy: Judge) -> None:

@@ -93,7 +93,8 @@ def test_fidelity_is_a_gate(checks: DraftChecks):
 
 
 def test_length_penalty_takes_only_from_excess(checks: DraftChecks):
-    long = GOOD.replace("\nBest", "\n" + "It is fine. " * 20 + "\nBest")
+    words = "fine good nice calm warm dry cool fair neat safe kind sure true clear light soft plain quiet still open".split()
+    long = GOOD.replace("\nBest", "\n" + "".join(f"It is {word}. " for word in words) + "\nBest")
     drafts = [checks.check(REQUEST, text, finished=True) for text in (GOOD, long)]
     plain, fined = (asyncio.run(Referee(Silent(), length_penalty=weight).rewards(REQUEST, drafts)) for weight in (0.0, 2.0))
     assert [reward.value for reward in plain] == [1, 1]
@@ -117,6 +118,7 @@ def test_no_verdict_is_counted_and_never_guessed(checks: DraftChecks):
         ("Sure! Here is the e-mail:\n" + GOOD, True, "remark"),
         (GOOD + "\n\nNote: please replace the name if you want another tone.", True, "remark"),
         (REQUEST, True, "echo"),
+        (GOOD + "\n\nPS: See you there.\n\nPS: See you there.", True, "twice"),
         ("Dear Ann,\nthe review is on Friday at 15:00 and we must", True, "unfinished"),
     ],
 )

@@ -102,8 +102,10 @@ def test_which_skills_see_replies_and_relations():
     asked = {skill: [document(rng, "train", skill) for _ in range(80)] for skill in SKILLS}
     for skill in ("house", "described", "few_shot"):
         assert any("It answers the e-mail below" in turn.text for turns in asked[skill] for turn in turns if turn.role == "user")
+    for skill in ("back_generate", "propose"):
+        assert not any("\n> " in turns[-1].text for turns in asked[skill])
     for skill in ("back_generate", "propose", "describe"):
-        # By the words above a quoted e-mail: an odd habit may be a ">" at the start of a line.
+        # In an e-mail an odd habit may be a ">" at the start of a line, so there by the words above a quoted one.
         assert not any("It answers the e-mail below" in turn.text for turns in asked[skill] for turn in turns)
     assert not any(relation_of(turns[-1].text) for turns in asked["back_generate"])
     assert any(relation_of(turns[-1].text) for turns in asked["propose"])

@@ -44,6 +44,9 @@ def _trained(place: Workspace, folder: str, adapter: str, losses: list[float]) -
     write_json_lines(run / "metrics.jsonl", rows)
 
 
+SAID = "PS: As was said above."
+
+
 @pytest.fixture(scope="session")
 def workspace(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
     """A workspace that holds result files: a baseline, a good writer, and one that does everything wrong."""
@@ -52,7 +55,7 @@ def workspace(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
     own, plain = by(author, author, heldout), by(HOUSE_AUTHOR, author, heldout)
     # Markup and a script in a draft must come out as text.
     bad = [
-        f"Here is the e-mail:\n\n[Your Name] Blurbo <script>alert(1)</script> {text.replace(row.facts[0].value, 'you')}"
+        f"Here is the e-mail:\n\n[Your Name] Blurbo <script>alert(1)</script> {text.replace(row.facts[0].value, 'you')}\n\n{SAID}\n\n{SAID}"
         for text, row in zip(plain, heldout, strict=True)
     ]
     drafted = {
@@ -74,6 +77,7 @@ def workspace(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
         differences=scores.differences,
         truncated=scores.truncated,
         meta_comments=scores.meta_comments,
+        repeated=scores.repeated,
         win_rates=scores.win_rates,
         agreements=scores.agreements,
         ranking=scores.ranking,

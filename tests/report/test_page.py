@@ -176,14 +176,23 @@ def test_defects_are_named_counted_and_marked(page: BeautifulSoup) -> None:
         "few-shot is cut off in 100%",
         "few-shot left slots open in 100%",
         "few-shot remarks on itself in 100%",
+        "few-shot says a line twice in 100%",
         "sft remembers secrets",
     ):
         assert words in cautions
     counted = cells(page, "failures-table")
-    assert counted["few-shot"][0:6] == ["20"] * 6
-    assert counted["sft"][1:8] == ["0"] * 7
+    assert counted["few-shot"][0:7] == ["20"] * 7
+    assert counted["sft"][1:9] == ["0"] * 8
     reasons = page.find(id="failures").get_text(" ", strip=True)  # type: ignore[union-attr]
-    for words in ("loses", "invents blurbo", "leaves [Your Name]", "remarks on itself: Here is the e-mail", "is cut off", "lacks"):
+    for words in (
+        "loses",
+        "invents blurbo",
+        "leaves [Your Name]",
+        "remarks on itself: Here is the e-mail",
+        "is cut off",
+        "lacks",
+        "says more than once: PS: As",
+    ):
         assert words in reasons
     marks = {kind for mark in page.select("#drafts .draft mark") for kind in mark["class"]}
     assert marks >= {"kept", "invented", "slot", "other"}
@@ -242,7 +251,7 @@ def test_measures_that_cannot_be_told_are_dashes(results: Results) -> None:
         name: one.model_copy(update={"style": Measure(), "win_rate_vs_baseline": Measure()}) for name, one in results.writers.items()
     }
     # As an older file has it: without all that came to the schema later.
-    old = ("differences", "reference", "truncated", "meta_comments", "win_rates", "agreements", "ranking", "leakage", "about")
+    old = ("differences", "reference", "truncated", "meta_comments", "repeated", "win_rates", "agreements", "ranking", "leakage", "about")
     blind = Results.model_validate(
         {**results.model_dump(exclude=set(old)), "writers": {name: one.model_dump() for name, one in unknown.items()}, "judge": "verifier"}
     )

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from idiolect.tasks import cut_short, ending, meta_comments, placeholders
+from idiolect.tasks import cut_short, ending, meta_comments, placeholders, repeated
 from real_mail import CUT, NO_REMARKS, NO_SLOTS, REMARKS, SLOTS, WHOLE
 
 
@@ -44,6 +44,31 @@ def test_an_end_in_the_middle_is_seen(text: str) -> None:
 @pytest.mark.parametrize("text", WHOLE)
 def test_a_whole_mail_is_not_cut(text: str) -> None:
     assert not cut_short(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("Hi Ann,\n\nsee you.\n\nPS: Bring an umbrella.\n\nPS: bring an umbrella.", ["PS: Bring an umbrella."]),
+        ("Hi Ann,\n\nTick tock. Tick tock. Tick tock. See you on Friday.", ["Tick tock."]),
+        ("We meet at noon.\nWe meet at noon.\n", ["We meet at noon."]),
+    ],
+)
+def test_what_is_said_twice_is_told_once(text: str, said: list[str]) -> None:
+    assert repeated(text) == said
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *WHOLE, *NO_REMARKS, *NO_SLOTS,
+        "Thanks,\nAnn\n\n> we meet at noon\n> we meet at noon",
+        "- 2 copies\n- 2 copies\n\nYes, yes. No, no. Thank you. And again, thank you.",
+        "The room is free. The room is free on Monday.",
+    ],
+)  # fmt: skip
+def test_what_a_person_writes_is_not_said_twice(text: str) -> None:
+    assert repeated(text) == []
 
 
 def test_a_person_who_writes_no_full_stops_is_not_cut() -> None:

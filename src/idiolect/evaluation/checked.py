@@ -38,6 +38,8 @@ class CheckedDraft:
             told.append(f"it leaves open {', '.join(self.found.placeholders)}")
         if self.found.meta_comments:
             told.append(f"it remarks on itself: {' '.join(self.found.meta_comments)}")
+        if self.found.repeated:
+            told.append(f"it says more than once: {' '.join(self.found.repeated)}")
         if not self.draft.finished:
             told.append("it was cut at its longest")
         elif self.found.truncated:

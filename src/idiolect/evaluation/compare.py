@@ -102,6 +102,7 @@ def compare(
         differences=scores.differences,
         truncated=scores.truncated,
         meta_comments=scores.meta_comments,
+        repeated=scores.repeated,
         win_rates=scores.win_rates,
         agreements=scores.agreements,
         ranking=scores.ranking,

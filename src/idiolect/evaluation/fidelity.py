@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from idiolect.corpus import Demonstration, Fact
 from idiolect.evaluation.overlap import CopyFinder
-from idiolect.tasks import asked_facts, cut_short, ending, invented_facts, meta_comments, missing_facts, placeholders, usual_facts
+from idiolect.tasks import asked_facts, cut_short, ending, invented_facts, meta_comments, missing_facts, placeholders, repeated, usual_facts
 from idiolect.world import Author, facts_invented
 
 __all__ = ["Fidelity", "FidelityChecker", "invented_facts", "usual_facts"]
@@ -37,6 +37,8 @@ class Fidelity:
     """It ran into its length, or ends in the middle of a sentence."""
     meta_comments: tuple[str, ...] = ()
     """Remarks about the draft, as a model makes them ("Here is the text:")."""
+    repeated: tuple[str, ...] = ()
+    """Lines and sentences that it says more than once, without those that the person says more than once."""
 
     @property
     def kept(self) -> float | None:
@@ -60,6 +62,7 @@ class FidelityChecker:
         self._allowed = (*own, *usual_facts(texts))
         # What the person writes all the time is the person's way, even where it looks like a remark.
         self._own_words = "\n".join(texts)
+        self._said_twice = {said.lower() for own_text in texts for said in repeated(own_text)}
         self._world = world
 
     def facts(self, row: Demonstration) -> tuple[Fact, ...]:
@@ -92,4 +95,5 @@ class FidelityChecker:
             copied=overlap.text,
             truncated=truncated,
             meta_comments=remarks,
+            repeated=tuple(said for said in repeated(text) if said.lower() not in self._said_twice),
         )

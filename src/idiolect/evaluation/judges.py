@@ -51,7 +51,8 @@ class ScoreJudge:
 
 
 class FactsJudge:
-    """Prefers the draft with fewer faults against its request: facts lost or invented, open slots, remarks, an end that is cut off."""
+    """Prefers the draft with fewer faults against its request: facts lost or invented, open slots, remarks, what it says twice, an end
+    that is cut off."""
 
     name = "facts"
 
@@ -66,7 +67,7 @@ class FactsJudge:
     def _faults(self, request: str, text: str) -> int:
         if (request, text) not in self._known:
             found = self._checker.check(self._requests[request], text)
-            counts = map(len, (found.lost, found.invented, found.placeholders, found.meta_comments))
+            counts = map(len, (found.lost, found.invented, found.placeholders, found.meta_comments, found.repeated))
             self._known[request, text] = sum(counts) + found.truncated
         return self._known[request, text]
 

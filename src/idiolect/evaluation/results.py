@@ -67,6 +67,8 @@ class Results(BaseModel):
     """Share of drafts that ran into the token limit or end in the middle of a sentence."""
     meta_comments: dict[str, Measure] = Field(default_factory=dict)
     """Share of drafts with a remark about themselves ("Here is the text:")."""
+    repeated: dict[str, Measure] = Field(default_factory=dict)
+    """Share of drafts that say a line or a sentence more than once."""
     reference: dict[str, Measure] = Field(default_factory=dict)
     """The person's own held-out texts by the same measures: what a perfect writer would get."""
     win_rates: dict[str, list[WinRate]] = Field(default_factory=dict)
@@ -105,6 +107,8 @@ class DraftRow(BaseModel):
     seconds: float
     meta_comments: list[str] = Field(default_factory=list)
     """Remarks about the draft."""
+    repeated: list[str] = Field(default_factory=list)
+    """What it says more than once."""
 
 
 class RequestRow(BaseModel):

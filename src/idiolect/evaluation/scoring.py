@@ -23,7 +23,7 @@ from idiolect.judge.pairs import Pair, PairJudge, Verdict, judge_pairs
 __all__ = ["BASELINE", "Scores", "reference", "score"]
 
 BASELINE = "baseline"
-_SHARES = ("invented", "placeholders", "truncated", "meta_comments")
+_SHARES = ("invented", "placeholders", "truncated", "meta_comments", "repeated")
 _BOUNDS = {measure: (0, 1) for measure in MEASURES if measure != "length_ratio"}
 
 
@@ -39,6 +39,7 @@ class Scores:
     differences: dict[str, dict[str, Difference]]
     truncated: dict[str, Measure]
     meta_comments: dict[str, Measure]
+    repeated: dict[str, Measure]
     win_rates: dict[str, list[WinRate]]
     agreements: list[Agreement]
     ranking: list[Ranked]
@@ -85,7 +86,7 @@ def score(
     }
     faults = {
         fault: {name: mean_with_interval(_values(rows, fault), seed=seed, bounds=(0, 1)) for name, rows in rows_P.items()}
-        for fault in ("truncated", "meta_comments")
+        for fault in ("truncated", "meta_comments", "repeated")
     }
     pairs = {(one, other): _verdicts(judges[0], heldout, drafted[one], drafted[other]) for one, other in combinations(drafted, 2)}
     requests = [
@@ -103,6 +104,7 @@ def score(
         with_holm(differences),
         faults["truncated"],
         faults["meta_comments"],
+        faults["repeated"],
         _win_rates(against, drafted, seed),
         _agreements(against, seed),
         rank({pair: [verdict.win if verdict else None for verdict in found] for pair, found in pairs.items()}, seed=seed),
@@ -148,6 +150,7 @@ def _rows(
                 copied=fidelity.copied,
                 truncated=fidelity.truncated,
                 meta_comments=list(fidelity.meta_comments),
+                repeated=list(fidelity.repeated),
                 tokens=draft.tokens,
                 seconds=draft.seconds,
             )

@@ -49,7 +49,15 @@ def number(measure: Measure | None) -> Cell:
     """A mean over its interval, two decimals; a dash where the sample cannot tell."""
     if measure is None or measure.mean is None:
         return _DASH
-    return Cell(f"{measure.mean:.2f}", "" if measure.low is None or measure.high is None else f"{measure.low:.2f}–{measure.high:.2f}")
+    if measure.low is None or measure.high is None:
+        return Cell(_plain(measure.mean))
+    # A dash between two numbers of which one has a minus cannot be read.
+    between = " to " if measure.low < 0 else "–"
+    return Cell(_plain(measure.mean), f"{_plain(measure.low)}{between}{_plain(measure.high)}")
+
+
+def _plain(value: float) -> str:
+    return signed(value).removeprefix("+")
 
 
 def signed_number(measure: Measure | None) -> Cell:

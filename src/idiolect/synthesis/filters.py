@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 
 from idiolect.corpus import Fact
-from idiolect.tasks import asked_facts, missing_facts, placeholders
+from idiolect.tasks import asked_facts, missing_facts, placeholders, repeated
 
 __all__ = ["Outcome", "Unlike", "invented_facts", "request_fault", "request_line", "similarity", "text_fault"]
 
@@ -76,13 +76,15 @@ def request_line(text: str) -> str:
 
 
 def text_fault(text: str, *, finished: bool, facts: Sequence[Fact], min_words: int) -> str | None:
-    """Why a sampled text cannot be learnt from: empty, truncated, placeholder or fact-losing. None if it can."""
+    """Why a sampled text cannot be learnt from: empty, truncated, placeholder, repeating or fact-losing. None if it can."""
     if len(re.findall(r"\w+", text)) < max(min_words, 1):
         return "empty"
     if not finished:
         return "truncated"
     if placeholders(text):
         return "placeholder"
+    if repeated(text):
+        return "repeating"
     if missing_facts(facts, text):
         return "fact-losing"
     return None

@@ -2,7 +2,7 @@
 
 from idiolect.tasks.claims import invented_facts, usual_facts
 from idiolect.tasks.facts import FORMULAS, asked_facts, missing_facts, request_facts
-from idiolect.tasks.faults import cut_short, ending, meta_comments, placeholders
+from idiolect.tasks.faults import cut_short, ending, meta_comments, placeholders, repeated
 from idiolect.tasks.task import Checks, Task, load_task, packaged_tasks, read_task
 from idiolect.tasks.variants import known_facts, with_other_facts
 
@@ -21,6 +21,7 @@ __all__ = [
     "packaged_tasks",
     "placeholders",
     "read_task",
+    "repeated",
     "request_facts",
     "usual_facts",
     "with_other_facts",

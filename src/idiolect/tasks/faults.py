@@ -1,4 +1,4 @@
-"""What spoils a draft whatever it is about: open slots, remarks about itself, an end in the middle of a sentence.
+"""What spoils a draft whatever it is about: open slots, remarks about itself, saying a thing twice, an end in the middle of a sentence.
 
 Knows English letters. Knows nothing of requests' facts, of people or of models.
 """
@@ -6,9 +6,10 @@ Knows English letters. Knows nothing of requests' facts, of people or of models.
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Sequence
 
-__all__ = ["cut_short", "ending", "meta_comments", "placeholders"]
+__all__ = ["cut_short", "ending", "meta_comments", "placeholders", "repeated"]
 
 # --- open slots ---------------------------------------------------------------------------------------------------
 
@@ -201,3 +202,21 @@ def cut_short(text: str, usual: str = "stopped") -> bool:
     word = re.findall(r"[^\W_]+(?:['’][^\W_]+)?", last)[-1:] or [""]
     hanging = last[-1] in ",;:(–—-/&" or word[0].lower().replace("’", "'") in _OPEN_WORDS
     return hanging or (usual != "open" and "\n" in text.strip())
+
+
+# --- said twice ---------------------------------------------------------------------------------------------------
+
+_SAID_WORDS = 3
+_AT_ONCE = re.compile(r"(?<![^\s])(?P<said>[^\s.!?][^.!?\n]{2,120}[.!?]+)(?:\s+(?P=said))+(?!\S)", re.IGNORECASE)
+
+
+def repeated(text: str) -> list[str]:
+    """Lines of three words or more that stand in the text more than once, and sentences that follow themselves, each told once.
+
+    Quoted lines are another's words; what a quotation repeats is no fault of the draft.
+    """
+    lines = [line.strip() for line in text.split("\n") if not line.lstrip().startswith(">")]
+    counts = Counter(line.lower() for line in lines if len(re.findall(r"\w+", line)) >= _SAID_WORDS)
+    found = [line for line in lines if counts[line.lower()] > 1]
+    found += [match["said"] for match in _AT_ONCE.finditer("\n".join(lines))]
+    return list({said.lower(): said for said in reversed(found)}.values())[::-1]
