@@ -35,7 +35,8 @@ def planned_sft(place: Workspace, settings: Settings, config: SftConfig) -> Esti
     config, rows = settings.filled("sft", config), demonstrations_of(place)
     lengths, works = _lengths(place), _prompting(place, settings)
     written, made = _synthesis(place, settings, lengths) if config.data != "demonstrations" else ([], 0)
-    learnt = {"synthetic": made, "demonstrations": len(rows), "both": made + len(rows)}[config.data]
+    own = len(rows) * config.times(len(rows), made)
+    learnt = {"synthetic": made, "demonstrations": len(rows), "both": made + own}[config.data]
     trained = sft_work(settings, lengths, steps=config.steps, batch_size=config.batch_size, max_length=config.max_length, rows=learnt)
     return Estimate((*works, *written, *trained))
 

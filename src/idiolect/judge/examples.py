@@ -18,7 +18,7 @@ from idiolect.judge.pairs import Pair
 from idiolect.judge.perturb import FACTS, padded, perturb
 from idiolect.judge.prometheus import Letter, answer, judge_messages
 from idiolect.judge.rubric import Rubric
-from idiolect.judge.seen import common, differing, distinctive, parted
+from idiolect.judge.seen import Parts, common, differing, distinctive, parted
 from idiolect.tasks import known_facts, with_other_facts
 from idiolect.workspace import read_json_lines
 from idiolect.world import Author, realise, sample_author, sample_situation
@@ -38,6 +38,7 @@ __all__ = [
 ]
 
 
+_PART_OF = {"greeting": "greeting", "sign-off": "ending", "wording": "body"}
 _NAMED = r"(?<!\w)(?<!^)[A-ZÀ-Þ][\w.'’-]*(?=[,!:]?$)"
 """A greeting's name."""
 
@@ -119,32 +120,31 @@ def dressed_pairs(rows: Sequence[Demonstration], drafts: Mapping[str, Sequence[s
     for row in rows:
         for number, text in enumerate(drafts.get(row.input, ())):
             rng = random.Random(f"dressed {seed} {row.input} {number}")
-            model = parted(rng.choice(rows).output)
-            worse, better, features = parted(text), parted(text), []
-            if not worse.body:
+            plain, own = parted(text), parted(rng.choice(rows).output)
+            if not plain.body:
                 continue
-            if worse.greeting and model.greeting and rng.random() < 0.5:
-                better.greeting = re.sub(_NAMED, lambda name, old=worse.greeting: (re.search(_NAMED, old) or name)[0], model.greeting)
-                features.append("greeting")
-            if model.ending and rng.random() < 0.5:
-                better.ending = model.ending
-                features.append("sign-off")
-            if habits and (rng.random() < 0.5 or not features):
-                better.body = f"{better.body} {rng.choice(habits)}"
-                features.append("wording")
+            dress = _dress(plain, own, habits, rng)
             # What the one has the other may have as well, so that a single part decides.
-            for name in features[1:]:
-                if rng.random() < 0.5:
-                    part = {"greeting": "greeting", "sign-off": "ending", "wording": "body"}[name]
-                    setattr(worse, part, getattr(better, part))
-                    features.remove(name)
-            if features and better.joined() != worse.joined():
-                found.append(
-                    LabelledPair(
-                        request=row.input, better=better.joined(), worse=worse.joined(), features=tuple(features), source="dressed"
-                    )
-                )
+            shared = [feature for feature in list(dress)[1:] if rng.random() < 0.5]
+            better, worse = ({_PART_OF[feature]: dress[feature] for feature in some} for some in (dress, shared))
+            pair = [Parts(**{**vars(plain), **parts}).joined() for parts in (better, worse)]
+            if pair[0] != pair[1]:
+                features = tuple(feature for feature in dress if feature not in shared)
+                found.append(LabelledPair(request=row.input, better=pair[0], worse=pair[1], features=features, source="dressed"))
     return found
+
+
+def _dress(plain: Parts, own: Parts, habits: Sequence[str], rng: random.Random) -> dict[str, str]:
+    """By feature, the parts of ``plain`` as the person would have them: one or more, none where the person has nothing to give."""
+    dress = {}
+    if plain.greeting and own.greeting and rng.random() < 0.5:
+        named = re.search(_NAMED, plain.greeting)
+        dress["greeting"] = re.sub(_NAMED, lambda found: (named or found)[0], own.greeting)
+    if own.ending and rng.random() < 0.5:
+        dress["sign-off"] = own.ending
+    if habits and (rng.random() < 0.5 or not dress):
+        dress["wording"] = f"{plain.body} {rng.choice(habits)}"
+    return dress
 
 
 def simulated_pairs(authors: Sequence[Author], each: int, seed: int) -> list[LabelledPair]:
@@ -163,9 +163,8 @@ def simulated_pairs(authors: Sequence[Author], each: int, seed: int) -> list[Lab
 
 
 def own_pairs(rows: Sequence[Demonstration], drafts: Mapping[str, Sequence[str]], *, spoilt: int, seed: int) -> list[LabelledPair]:
-    """All that ten own texts give: against drafts, and against themselves spoilt, in one order that the seed mixes."""
-    texts, plain = [row.output for row in rows], [text for some in drafts.values() for text in some]
-    marks = distinctive(texts, plain)
+    """All that ten own texts give: against drafts, against themselves spoilt, and drafts dressed in their parts, mixed by the seed."""
+    marks = distinctive([row.output for row in rows], [text for some in drafts.values() for text in some])
     pairs = [*draft_pairs(rows, drafts), *spoilt_pairs(rows, spoilt, seed, marks=marks, vary=True), *dressed_pairs(rows, drafts, seed)]
     random.Random(f"own pairs {seed}").shuffle(pairs)
     return pairs

@@ -52,6 +52,10 @@ class SftConfig(BaseModel):
     temperature: float = Field(default=TEMPERATURE, ge=0)
     """Sampling temperature of the drafts."""
 
+    def times(self, own: int, made: int) -> int:
+        """How often each of ``own`` texts is shown beside ``made`` synthetic ones."""
+        return max(1, math.ceil(self.own_share / (1 - self.own_share) * made / own)) if own and made else 1
+
 
 async def sft(
     connection: Connection,
@@ -97,10 +101,8 @@ async def sft(
 def _rows(config: SftConfig, demonstrations: Sequence[Demonstration], synthetic: Sequence[Demonstration]) -> list[list[str]]:
     own = [row for row in demonstrations if row.input and row.output] if config.data != "synthetic" else []
     made = list(synthetic) if config.data != "demonstrations" else []
-    if own and made:
-        # Synthetic texts have the voice as it was described, the person's own all of it: shown as often as need be for their share.
-        own = own * max(1, math.ceil(config.own_share / (1 - config.own_share) * len(made) / len(own)))
-    rows = [[row.input, row.output] for row in (*own, *made)]
+    # Synthetic texts have the voice as it was described, the person's own all of it: shown as often as need be for their share.
+    rows = [[row.input, row.output] for row in (*own * config.times(len(own), len(made)), *made)]
     if not rows:
         raise InputError(
             "there is nothing to learn from", where=f"data = {config.data}", hint="Run `idiolect import` or `idiolect synthesize`"
