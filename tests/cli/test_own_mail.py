@@ -93,7 +93,7 @@ def test_from_a_mailbox_to_a_draft_that_keeps_the_facts(place: Path):
     assert "dana@example.net" not in texts
     assert "<p>" not in texts
 
-    run(place / "me", "sft", "--data", "demonstrations", "--steps", "30")
+    run(place / "me", "sft")
     draft = run(place / "me", "write", "Ask Dana to move the review to Friday at 3 pm").strip()
     assert draft.count("Dana") == 1
     assert "review" in draft

@@ -40,8 +40,8 @@ def drawing(recipe_engine: RunningEngine, tmp_path_factory: pytest.TempPathFacto
         patch.chdir(recipe_engine.state.parent)
         patch.setenv("TINKER_API_KEY", recipe_engine.token)
         run_recipe(
-            "prompt_distillation.train", model_name=POLICY, file_path=place / "sums.jsonl", log_path=place / "run", learning_rate=5e-3,
-            lora_rank=16, batch_size=4, num_epochs=3, lr_schedule="constant", max_length=512, base_url=recipe_engine.url, eval_every=0,
+            "prompt_distillation.train", model_name=POLICY, file_path=place / "sums.jsonl", log_path=place / "run", learning_rate=2e-3,
+            lora_rank=16, batch_size=4, num_epochs=6, lr_schedule="constant", max_length=512, base_url=recipe_engine.url, eval_every=0,
             save_every=0, train_on_what="last_assistant_message",
         )  # fmt: skip
     return last_checkpoint(place / "run")
@@ -76,7 +76,7 @@ def test_rl_loop_goes_on_from_a_checkpoint(recipe_engine: RunningEngine, recipe_
     )  # fmt: skip
     rewards = column(recipe_place / "run", "reward/total")
     assert len(rewards) == 4
-    assert max(rewards[1:]) > rewards[0]
+    assert max(rewards[1:]) > rewards[0] + 0.1
 
 
 @pytest.mark.conformance("forward_backward: ppo")
@@ -114,7 +114,7 @@ def test_rubric(recipe_engine: RunningEngine, recipe_place: Path) -> None:
     run_recipe(
         "rubric.train", model_name=POLICY, grader_llm_name=GRADER, renderer_name="qwen3_instruct", grader_renderer_name="qwen3_instruct",
         train_jsonl_path=recipe_place / "train.jsonl", test_jsonl_path=recipe_place / "test.jsonl", log_path=recipe_place / "run",
-        learning_rate=1e-3, lora_rank=8, groups_per_batch=4, train_group_size=4, max_tokens=40, eval_every=2, save_every=2,
+        learning_rate=1e-3, lora_rank=8, groups_per_batch=4, train_group_size=8, max_tokens=40, eval_every=2, save_every=2,
         base_url=recipe_engine.url,
     )  # fmt: skip
     rows = metrics(recipe_place / "run")

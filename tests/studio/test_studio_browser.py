@@ -12,6 +12,7 @@ import sys
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -209,7 +210,10 @@ def test_a_training_is_watched_sampled_and_stopped_in_order(studio: Running, pla
     page = studio.page
     options = ("--data", "demonstrations", "--steps", "4000", "--batch-size", "2", "--save-every", "2", "--max-length", "64", "--rank", "2")
     command = [sys.executable, "-m", "idiolect", "sft", "--workspace", str(place.root), *options]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment) as training:
+    # Tests that run in a shell's background are started to ignore interrupts, and so would be what they start.
+    heeding = partial(signal.signal, signal.SIGINT, signal.SIG_DFL)
+    piped = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    with subprocess.Popen(command, **piped, text=True, env=environment, preexec_fn=heeding) as training:
         try:
             folder = _training(place)
             page.goto(f"{studio.home}/watch")
