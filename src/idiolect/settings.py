@@ -181,6 +181,8 @@ class Settings(BaseSettings):
     """Every random choice derives from it."""
     heldout: int = Field(default=50, ge=0)
     """How many of the newest texts are held out, at most; never more than a fifth."""
+    tries: int = Field(default=16, ge=1)
+    """Drafts that are sampled at most to get one in which the checks find nothing wrong; 1 takes the first as it is."""
 
     @classmethod
     def settings_customise_sources(

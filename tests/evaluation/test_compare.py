@@ -67,6 +67,8 @@ def test_a_killed_comparison_goes_on_with_the_same_numbers(workspace: Workspace,
     assert (whole.judge, whole.heldout) == ("truth", HELDOUT)
     assert {step for step in seen if step[1] == HELDOUT} == {(name, HELDOUT, HELDOUT) for name in whole.writers}
     assert load_results(workspace.results / "compare.json") == whole
+    # Eight random tokens keep no fact, so that all tries are made.
+    assert whole.tries["baseline"].mean == settings.tries == 16
     files = sorted(workspace.drafts.iterdir())
     assert [file.name.rsplit("-", 1)[0] for file in files] == ["baseline", "few_shot"]
     complete = files[1].read_text(encoding="utf-8").rstrip("\n").split("\n")

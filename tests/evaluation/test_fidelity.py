@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from idiolect.corpus import Demonstration
-from idiolect.evaluation.fidelity import Fidelity, FidelityChecker, invented_facts, usual_facts
+from idiolect.evaluation.fidelity import Fidelity, FidelityChecker, fewest_faults, invented_facts, usual_facts
 from idiolect.evaluation.statistics import mean_with_interval, paired_difference
 from idiolect.tasks import missing_facts, request_facts
 from idiolect.world import Author, demonstrations, sample_author
@@ -31,6 +31,20 @@ def test_a_faithful_draft_has_nothing_against_it(checker: FidelityChecker) -> No
     assert (found.kept, found.invented, found.placeholders, found.truncated) == (1.0, (), (), False)
     assert found.length_ratio == 1.0
     assert found.verbatim_overlap < 0.3
+
+
+def test_the_best_of_tries_has_the_fewest_faults() -> None:
+    chosen = fewest_faults(4, KNOWN)
+    assert chosen.faults(REQUEST, GOOD, True) == 0
+    assert chosen.faults(REQUEST, GOOD, False) == 1
+    worse = GOOD.replace("$1,200", "$1,300") + "\n\n[name]"
+    # The amount is lost, another one invented, and a slot is open.
+    assert chosen.faults(REQUEST, worse, True) == 3
+    # What a past mail says is no invention.
+    assert fewest_faults(4, KNOWN, allowed=["It was $1,300"]).faults(REQUEST, worse, True) == 2
+    keys = {chosen.key, fewest_faults(5, KNOWN).key, fewest_faults(4, KNOWN[:2]).key, fewest_faults(4, KNOWN, allowed=["x"]).key}
+    assert len(keys) == 4
+    assert fewest_faults(4, list(KNOWN)).key == chosen.key
 
 
 def test_what_is_said_twice_is_told_unless_the_person_does(checker: FidelityChecker) -> None:

@@ -1,13 +1,14 @@
 """Sampling through the real SDK against a real engine with a tiny random model."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from checkpoints import tiny_checkpoint
 from idiolect.errors import InputError, ServiceError
-from idiolect.service import Connection, Model, Writer, complete, derive_seed, draft, renderer_name
+from idiolect.service import BestOf, Connection, Draft, Model, Writer, complete, derive_seed, draft, renderer_name
 from idiolect.service.datums import prompt_tokens, training_datum
 from running_engine import start_engine
 
@@ -72,6 +73,34 @@ def test_drafts_come_in_the_requests_order(connection: Connection, model: Model)
     assert [each.request for each in drafts] == ["a", "b"]
     assert all(each.tokens <= 8 and each.seconds > 0 for each in drafts)
     assert connection.run(draft(connection, writer, ["b"], seed=0))[0].text == drafts[1].text
+
+
+def test_a_faulty_draft_is_the_best_of_its_tries(connection: Connection, model: Model) -> None:
+    writer = Writer(name="x", base_model=model.base_model, renderer=model.renderer, max_tokens=8, temperature=1.0)
+    requests = ["a", "b", "a"]
+    plain = connection.run(draft(connection, writer, requests, seed=0))
+    asked: list[tuple[str, str]] = []
+
+    def chosen(faults) -> list[Draft]:
+        def counted(request: str, text: str, finished: bool) -> int:
+            asked.append((request, text))
+            return faults(request, text)
+
+        return connection.run(draft(connection, writer, requests, seed=0, best_of=BestOf(5, counted, "x")))
+
+    assert [replace(one, seconds=0.0) for one in chosen(lambda *_: 0)] == [replace(one, seconds=0.0) for one in plain]
+    # Fewer of the letter e are fewer faults; only "a" has any.
+    asked.clear()
+    found = chosen(lambda request, text: 0 if request == "b" else 1 + text.count("e"))
+    assert [one.tries for one in found] == [5, 1, 5]
+    assert found[1].text == plain[1].text
+    tried = {request: {text for asked_for, text in asked if asked_for == request} for request in requests}
+    assert len(tried["a"]) == 10
+    assert len(tried["b"]) == 1
+    assert min(one.text.count("e") for one in (found[0], found[2])) == min(text.count("e") for text in tried["a"])
+    assert all(one.tokens > first.tokens and one.seconds > 0 for one, first in ((found[0], plain[0]), (found[2], plain[2])))
+    # Where nothing is better, the first try stands.
+    assert [one.text for one in chosen(lambda *_: 1)] == [one.text for one in plain]
 
 
 def test_the_context_length_is_known(connection: Connection, model: Model) -> None:

@@ -55,6 +55,7 @@ def written(request: str, name: str | None, seed: int | None, folder: Path, *, q
                 quoted=quoted,
                 past=past,
                 instructed=settings.instructed,
+                tries=settings.tries,
             )
         )
     for remark in done.remarks:

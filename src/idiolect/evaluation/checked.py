@@ -12,7 +12,7 @@ from idiolect.corpus import Demonstration
 from idiolect.corpus.retrieval import Passage, PastMail
 from idiolect.evaluation.fidelity import Fidelity, FidelityChecker
 from idiolect.prompts import render
-from idiolect.service import Connection, Draft, Writer, draft
+from idiolect.service import BestOf, Connection, Draft, Writer, draft
 from idiolect.service.replies import reply_request, without_marks
 
 __all__ = ["CheckedDraft", "checked_draft"]
@@ -57,8 +57,10 @@ async def checked_draft(
     quoted: str = "",
     past: int = 0,
     instructed: bool = True,
+    tries: int = 1,
 ) -> CheckedDraft:
-    """Write one draft. ``quoted`` is the mail that it answers, ``past`` how many of the person's past mails to look up.
+    """Write one draft, the best of so many ``tries``. ``quoted`` is the mail that it answers, ``past`` how many of the person's past
+    mails to look up.
 
     Past mail goes to the model only where it is ``instructed``, that is, general enough to use it; in either case its facts count as
     told. Raises ``ServiceError``.
@@ -68,9 +70,12 @@ async def checked_draft(
     if passages and instructed:
         fenced = [replace(passage, text=without_marks(passage.text)) for passage in passages]
         asked = render("past", request=asked, passages=fenced)
-    (written,) = await draft(connection, writer, [asked], seed=seed)
     context = [quoted, *(passage.text for passage in passages)]
-    found = FidelityChecker(demonstrations).check(
-        Demonstration(input=request, output=""), written.text, finished=written.finished, allowed=context
-    )
-    return CheckedDraft(written, found, passages)
+    checker = FidelityChecker(demonstrations)
+
+    def check(text: str, finished: bool) -> Fidelity:
+        return checker.check(Demonstration(input=request, output=""), text, finished=finished, allowed=context)
+
+    best_of = BestOf(tries, lambda _, text, finished: check(text, finished).faults, key="")
+    (written,) = await draft(connection, writer, [asked], seed=seed, best_of=best_of)
+    return CheckedDraft(written, check(written.text, written.finished), passages)

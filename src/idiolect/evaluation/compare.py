@@ -20,7 +20,7 @@ from idiolect.evaluation import leakage
 from idiolect.evaluation.canaries import Canaries
 from idiolect.evaluation.contenders import ORDER, Contenders, choose_writers
 from idiolect.evaluation.drafts import AnyWriter, Drafted, together, write_drafts
-from idiolect.evaluation.fidelity import FidelityChecker
+from idiolect.evaluation.fidelity import FidelityChecker, fewest_faults
 from idiolect.evaluation.given import GivenDrafts
 from idiolect.evaluation.judges import FactsJudge, ScoreJudge
 from idiolect.evaluation.leakage import Leakage
@@ -29,7 +29,7 @@ from idiolect.evaluation.scoring import BASELINE, reference, score
 from idiolect.evaluation.style import StyleMeasure, TruthStyle, Unknown, Verifier
 from idiolect.judge import ModelJudge, PairJudge
 from idiolect.methods.reward_model import load_judge
-from idiolect.service import Connection, Endpoint, Writer
+from idiolect.service import BestOf, Connection, Endpoint, Writer
 from idiolect.settings import Settings, pocket_model
 from idiolect.workspace import Workspace
 from idiolect.world import Author
@@ -79,7 +79,7 @@ def compare(
     work = {name: (writer, asked) for name, writer in chosen.items()}
     if verified:
         work[_IMPOSTORS] = (chosen[BASELINE], [row.input for row in known])
-    drafted = connection.run(_drawn(workspace, connection, work, settings.seed, on_progress))
+    drafted = connection.run(_drawn(workspace, connection, work, settings.seed, fewest_faults(settings.tries, demonstrations), on_progress))
     impostors = drafted.pop(_IMPOSTORS, Drafted([], 0.0)).present
     verifier = Verifier.fit([row.output for row in known], [one.text for one in impostors]) if verified else None
     style: StyleMeasure = TruthStyle(author) if author else verifier or Unknown(texts=0)
@@ -103,12 +103,13 @@ def compare(
         truncated=scores.truncated,
         meta_comments=scores.meta_comments,
         repeated=scores.repeated,
+        tries=scores.tries,
         win_rates=scores.win_rates,
         agreements=scores.agreements,
         ranking=scores.ranking,
         leakage=leaks,
         reference=reference(heldout, style=style, checker=checker, seed=settings.seed),
-        about=_about(chosen, counts, len(demonstrations), style, simulated=author is not None, world=world),
+        about=_about(chosen, counts, len(demonstrations), style, simulated=author is not None, world=world) | {"tries": settings.tries},
     )
     DraftRows(requests=scores.rows).save(workspace.results / "drafts.json")
     results.save(workspace.results / "compare.json")
@@ -120,13 +121,15 @@ async def _drawn(
     connection: Connection,
     work: Mapping[str, tuple[AnyWriter, Sequence[str]]],
     seed: int,
+    best_of: BestOf,
     on_progress: OnProgress | None,
 ) -> dict[str, Drafted]:
+    def told(label: str) -> Callable[[int, int], None] | None:
+        return functools.partial(on_progress, label) if on_progress else None
+
     return await together(
         {
-            label: write_drafts(
-                workspace, connection, writer, asked, seed=seed, on_progress=functools.partial(on_progress, label) if on_progress else None
-            )
+            label: write_drafts(workspace, connection, writer, asked, seed=seed, best_of=best_of, on_progress=told(label))
             for label, (writer, asked) in work.items()
         }
     )

@@ -17,7 +17,7 @@ from pathlib import Path
 
 from idiolect.errors import InputError
 from idiolect.evaluation.given import GivenDrafts
-from idiolect.service import Connection, Draft, Endpoint, Writer, draft, endpoint_drafts
+from idiolect.service import BestOf, Connection, Draft, Endpoint, Writer, draft, endpoint_drafts
 from idiolect.workspace import Workspace, append_json_line, read_json_lines
 
 __all__ = ["AnyWriter", "Drafted", "drafts_path", "together", "write_drafts"]
@@ -43,9 +43,10 @@ class Drafted:
         return [one for one in self.drafts if one]
 
 
-def drafts_path(workspace: Workspace, writer: Writer | Endpoint, seed: int) -> Path:
-    """Where a writer's drafts are kept: another setting or seed is another file."""
-    key = json.dumps([writer.model_dump(mode="json"), seed], ensure_ascii=False, sort_keys=True)
+def drafts_path(workspace: Workspace, writer: Writer | Endpoint, seed: int, best_of: BestOf | None = None) -> Path:
+    """Where a writer's drafts are kept: another setting, seed or way to choose among tries is another file."""
+    chosen = [best_of.key] if best_of and isinstance(writer, Writer) else []
+    key = json.dumps([writer.model_dump(mode="json"), seed, *chosen], ensure_ascii=False, sort_keys=True)
     return workspace.drafts / f"{writer.name}-{hashlib.sha256(key.encode()).hexdigest()[:12]}.jsonl"
 
 
@@ -56,12 +57,16 @@ async def write_drafts(
     requests: Sequence[str],
     *,
     seed: int,
+    best_of: BestOf | None = None,
     on_progress: Callable[[int, int], None] | None = None,
 ) -> Drafted:
-    """The writer's draft for every request, from the cache as far as it goes. ``on_progress`` gets how many of how many."""
+    """The writer's draft for every request, from the cache as far as it goes. ``on_progress`` gets how many of how many.
+
+    Drafts that are asked for at an address have one try, whatever ``best_of`` says.
+    """
     if isinstance(writer, GivenDrafts):
         return Drafted(writer.drafts(requests), 0.0)
-    path = drafts_path(workspace, writer, seed)
+    path = drafts_path(workspace, writer, seed, best_of)
     kept = _read(path)
     wanted = _numbered(requests)
     # A repeated request is drawn with the seed of its number, so all of its drafts are drawn together or none is.
@@ -83,7 +88,7 @@ async def write_drafts(
     if on_progress:
         on_progress(before, len(requests))
     if pending and isinstance(writer, Writer):
-        await draft(connection, writer, pending, seed=seed, on_draft=keep)
+        await draft(connection, writer, pending, seed=seed, best_of=best_of, on_draft=keep)
     elif pending and isinstance(writer, Endpoint):
         await endpoint_drafts(writer, pending, seed=seed, on_draft=keep)
     found = [kept[one] for one in wanted]

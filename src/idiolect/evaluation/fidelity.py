@@ -5,6 +5,8 @@ Knows texts, facts and the person's demonstrations. Knows nothing of models or o
 
 from __future__ import annotations
 
+import hashlib
+import json
 import re
 import statistics
 from collections import Counter
@@ -13,10 +15,11 @@ from dataclasses import dataclass
 
 from idiolect.corpus import Demonstration, Fact
 from idiolect.evaluation.overlap import CopyFinder
+from idiolect.service import BestOf
 from idiolect.tasks import asked_facts, cut_short, ending, invented_facts, meta_comments, missing_facts, placeholders, repeated, usual_facts
 from idiolect.world import Author, facts_invented
 
-__all__ = ["Fidelity", "FidelityChecker", "invented_facts", "usual_facts"]
+__all__ = ["Fidelity", "FidelityChecker", "fewest_faults", "invented_facts", "usual_facts"]
 
 
 @dataclass(frozen=True)
@@ -44,6 +47,12 @@ class Fidelity:
     def kept(self) -> float | None:
         """Share of the request's facts that the draft keeps; None for a request without facts."""
         return 1 - len(self.lost) / len(self.facts) if self.facts else None
+
+    @property
+    def faults(self) -> int:
+        """How many things are wrong: facts lost or invented, open slots, remarks, what is said twice, an end that is cut off."""
+        found = (self.lost, self.invented, self.placeholders, self.meta_comments, self.repeated)
+        return sum(map(len, found)) + self.truncated
 
 
 class FidelityChecker:
@@ -97,3 +106,14 @@ class FidelityChecker:
             meta_comments=remarks,
             repeated=tuple(said for said in repeated(text) if said.lower() not in self._said_twice),
         )
+
+
+def fewest_faults(tries: int, demonstrations: Sequence[Demonstration], *, allowed: Sequence[str] = ()) -> BestOf:
+    """Draft so often to get one in which the checks find nothing wrong. They know the request and the person's texts and no truth."""
+    checker = FidelityChecker(demonstrations)
+    told = json.dumps([tries, [row.output for row in demonstrations], list(allowed)], ensure_ascii=False)
+
+    def faults(request: str, text: str, finished: bool) -> int:
+        return checker.check(Demonstration(input=request, output=""), text, finished=finished, allowed=allowed).faults
+
+    return BestOf(tries, faults, hashlib.sha256(told.encode()).hexdigest()[:12])

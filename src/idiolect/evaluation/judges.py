@@ -66,9 +66,7 @@ class FactsJudge:
 
     def _faults(self, request: str, text: str) -> int:
         if (request, text) not in self._known:
-            found = self._checker.check(self._requests[request], text)
-            counts = map(len, (found.lost, found.invented, found.placeholders, found.meta_comments, found.repeated))
-            self._known[request, text] = sum(counts) + found.truncated
+            self._known[request, text] = self._checker.check(self._requests[request], text).faults
         return self._known[request, text]
 
     def _preference(self, first: int, second: int) -> float:

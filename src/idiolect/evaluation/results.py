@@ -69,6 +69,8 @@ class Results(BaseModel):
     """Share of drafts with a remark about themselves ("Here is the text:")."""
     repeated: dict[str, Measure] = Field(default_factory=dict)
     """Share of drafts that say a line or a sentence more than once."""
+    tries: dict[str, Measure] = Field(default_factory=dict)
+    """How many drafts were sampled for each that was taken."""
     reference: dict[str, Measure] = Field(default_factory=dict)
     """The person's own held-out texts by the same measures: what a perfect writer would get."""
     win_rates: dict[str, list[WinRate]] = Field(default_factory=dict)
@@ -109,6 +111,8 @@ class DraftRow(BaseModel):
     """Remarks about the draft."""
     repeated: list[str] = Field(default_factory=list)
     """What it says more than once."""
+    tries: int = 1
+    """How many were sampled to choose it."""
 
 
 class RequestRow(BaseModel):

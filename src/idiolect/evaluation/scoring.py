@@ -40,6 +40,7 @@ class Scores:
     truncated: dict[str, Measure]
     meta_comments: dict[str, Measure]
     repeated: dict[str, Measure]
+    tries: dict[str, Measure]
     win_rates: dict[str, list[WinRate]]
     agreements: list[Agreement]
     ranking: list[Ranked]
@@ -105,6 +106,7 @@ def score(
         faults["truncated"],
         faults["meta_comments"],
         faults["repeated"],
+        {name: mean_with_interval(_values(rows, "tries"), seed=seed) for name, rows in rows_P.items()},
         _win_rates(against, drafted, seed),
         _agreements(against, seed),
         rank({pair: [verdict.win if verdict else None for verdict in found] for pair, found in pairs.items()}, seed=seed),
@@ -153,6 +155,7 @@ def _rows(
                 repeated=list(fidelity.repeated),
                 tokens=draft.tokens,
                 seconds=draft.seconds,
+                tries=draft.tries,
             )
         )
     return rows

@@ -21,7 +21,7 @@ from pydantic import BaseModel
 from idiolect.corpus import Demonstration
 from idiolect.corpus.demonstrations import load_demonstrations
 from idiolect.errors import InputError
-from idiolect.evaluation.fidelity import FidelityChecker
+from idiolect.evaluation.fidelity import FidelityChecker, fewest_faults
 from idiolect.evaluation.prompts import improve_prompt
 from idiolect.evaluation.statistics import Measure, mean_with_interval
 from idiolect.methods.baseline import baseline
@@ -221,15 +221,16 @@ def _known(scores: Path, plan: Plan, number: int, seed: int) -> dict[str, Any]:
 
 @cache
 def _made_with(name: str) -> str:
-    """The pocket model's weights and the settings on which a method rests, as a short hash."""
+    """The pocket model's weights, the settings on which a method rests and how often it may try, as a short hash."""
     weights = (Path(pocket_model()) / "model.safetensors").read_bytes()
-    settings = "".join(config.model_dump_json() for config in MAKERS[name][1])
+    settings = "".join([*(config.model_dump_json() for config in MAKERS[name][1]), str(Settings().tries)])
     return hashlib.sha256(weights + settings.encode()).hexdigest()[:12]
 
 
 async def measured_drafts(case: Case, writer: Writer) -> tuple[dict[str, Any], list[str]]:
     """What the writer's drafts for the held-out requests score, and the drafts."""
-    drafts = await draft(case.connection, writer, [row.input for row in case.heldout], seed=_DRAFT_SEED)
+    best_of = fewest_faults(case.settings.tries, case.rows)
+    drafts = await draft(case.connection, writer, [row.input for row in case.heldout], seed=_DRAFT_SEED, best_of=best_of)
     author = Author.load(case.place.truth)
     checker = FidelityChecker(case.rows, author=author, world=True)
     checked = [checker.check(row, one.text, finished=one.finished) for row, one in zip(case.heldout, drafts, strict=True)]

@@ -257,6 +257,7 @@ def cost_table(results: Results, prices: Prices) -> Table:
             Cell(f"{one.seconds / drafts:.2f}"),
             Cell(f"{one.tokens:,}"),
             Cell(f"{one.tokens / drafts:.0f}"),
+            *([number(results.tries.get(name))] if results.tries else []),
         ]
         if prices.sampled is not None:
             cells += [Cell(money(one.tokens, prices.sampled)), Cell(money(one.tokens / drafts * 1000, prices.sampled))]
@@ -265,9 +266,9 @@ def cost_table(results: Results, prices: Prices) -> Table:
     return Table(
         "cost-table",
         "Time and tokens of writing",
-        ("writer", "seconds", "a draft", "tokens", "a draft", *paid),
+        ("writer", "seconds", "a draft", "tokens", "a draft", *(["tries"] if results.tries else []), *paid),
         tuple(rows),
-        caption="Wall time and sampled tokens of all drafts; tokens of prompts, synthetic data and judging are not counted.",
+        caption="Wall time and sampled tokens of all tries; tokens of prompts, synthetic data and judging are not counted.",
     )
 
 

@@ -3,13 +3,14 @@
 from idiolect.service.connect import Connection, Model, renderer_name
 from idiolect.service.endpoint import Endpoint, endpoint_drafts
 from idiolect.service.replies import reply_request
-from idiolect.service.sampling import Completion, Draft, complete, derive_seed, draft
+from idiolect.service.sampling import BestOf, Completion, Draft, complete, derive_seed, draft
 from idiolect.service.scores import text_logprobs
 from idiolect.service.streaming import Piece, stream
 from idiolect.service.writer import TEMPERATURE, Writer
 
 __all__ = [
     "TEMPERATURE",
+    "BestOf",
     "Completion",
     "Connection",
     "Draft",

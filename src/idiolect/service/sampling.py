@@ -6,17 +6,18 @@ Knows the SDK's sampling and the renderers' parsing. Knows nothing of what the a
 from __future__ import annotations
 
 import asyncio
+import functools
 import hashlib
 import json
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from idiolect.service.connect import Connection, Samples, service_errors
 from idiolect.service.writer import Writer
 
-__all__ = ["Completion", "Draft", "Messages", "OnProgress", "complete", "derive_seed", "draft"]
+__all__ = ["BestOf", "Completion", "Draft", "Messages", "OnProgress", "complete", "derive_seed", "draft"]
 
 Messages = Sequence[dict[str, str]]
 OnProgress = Callable[[int, int], None]
@@ -47,6 +48,19 @@ class Draft:
     tokens: int
     seconds: float
     finished: bool
+    tries: int = 1
+    """How many were sampled to choose it; ``tokens`` and ``seconds`` are those of all."""
+
+
+@dataclass(frozen=True)
+class BestOf:
+    """Best-of-n sampling (arXiv 2009.01325, section 3.2): a draft with faults is the best of so many ``tries``."""
+
+    tries: int
+    faults: Callable[[str, str, bool], int]
+    """What is wrong with (request, text, whether it ended by itself), 0 where nothing is."""
+    key: str
+    """Names the tries and the faults: another key may choose another draft."""
 
 
 def derive_seed(*parts: object) -> int:
@@ -115,27 +129,56 @@ async def draft(
     requests: Sequence[str],
     *,
     seed: int,
+    best_of: BestOf | None = None,
     on_draft: Callable[[int, Draft], None] | None = None,
 ) -> list[Draft]:
-    """One draft a request, in the requests' order. ``on_draft`` is called with an index and its draft as they come."""
+    """One draft a request, in the requests' order. ``on_draft`` is called with an index and its draft as they come.
+
+    With ``best_of`` a draft that has faults is held against further tries, and the first of those with the fewest faults is taken.
+    """
     drafts: dict[int, Draft] = {}
+    faulty: dict[int, Draft] = {}
+    conversations = [writer.messages(request) for request in requests]
+    sample = functools.partial(complete, connection, writer, max_tokens=writer.max_tokens, temperature=writer.temperature)
 
-    def keep(index: int, answers: list[Completion]) -> None:
-        first = answers[0]
-        drafts[index] = Draft(request=requests[index], text=first.text, tokens=first.tokens, seconds=first.seconds, finished=first.finished)
+    def keep(index: int, made: Draft) -> None:
+        drafts[index] = made
         if on_draft:
-            on_draft(index, drafts[index])
+            on_draft(index, made)
 
-    await complete(
-        connection,
-        writer,
-        [writer.messages(request) for request in requests],
-        max_tokens=writer.max_tokens,
-        temperature=writer.temperature,
-        seed=seed,
-        on_result=keep,
-    )
+    def first(index: int, answers: list[Completion]) -> None:
+        made = _draft(requests[index], answers[0])
+        if best_of and best_of.tries > 1 and _faults(best_of, made):
+            faulty[index] = made
+        else:
+            keep(index, made)
+
+    await sample(conversations, seed=seed, on_result=first)
+    if best_of and faulty:
+        again = sorted(faulty)
+
+        def more(place: int, answers: list[Completion]) -> None:
+            index = again[place]
+            keep(index, _best(best_of, [faulty[index], *(_draft(requests[index], one) for one in answers)]))
+
+        further = [conversations[index] for index in again]
+        await sample(further, seed=derive_seed(seed, "further tries"), num_samples=best_of.tries - 1, on_result=more)
     return [drafts[index] for index in range(len(requests))]
+
+
+def _draft(request: str, made: Completion) -> Draft:
+    return Draft(request=request, text=made.text, tokens=made.tokens, seconds=made.seconds, finished=made.finished)
+
+
+def _faults(best_of: BestOf, made: Draft) -> int:
+    return best_of.faults(made.request, made.text, made.finished)
+
+
+def _best(best_of: BestOf, tries: list[Draft]) -> Draft:
+    chosen = min(tries, key=lambda one: _faults(best_of, one))
+    # Further tries are the samples of one request to the service and share its time.
+    seconds = tries[0].seconds + tries[-1].seconds
+    return replace(chosen, tokens=sum(one.tokens for one in tries), seconds=seconds, tries=len(tries))
 
 
 def _seeds(seed: int, conversations: Sequence[Messages]) -> list[int]:
