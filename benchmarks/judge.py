@@ -85,10 +85,11 @@ def main() -> None:
     parser.add_argument("--first", type=int, default=0, help="number of the first author")
     parser.add_argument("--requests", type=int, default=20)
     parser.add_argument("--steps", type=int, default=RewardModelConfig().steps)
+    parser.add_argument("--spoilt", type=int, default=RewardModelConfig().spoilt, help="spoilt pairs of each own text")
     parser.add_argument("--out", type=Path, default=None)
     options = parser.parse_args()
     out = options.out or RESULTS / ("judge.json" if options.split == "heldout" else "judge-development.json")
-    config = RewardModelConfig(steps=options.steps)
+    config = RewardModelConfig(steps=options.steps, spoilt=options.spoilt)
     settled = {"split": options.split, "requests": options.requests, "config": config.model_dump(mode="json")}
     known = read_json(out) if out.exists() else {}
     authors = known["authors"] if {name: known.get(name) for name in settled} == settled else {}

@@ -32,7 +32,7 @@ _TITLES = {
 }
 
 
-_NAMES = "baseline, prompt, few_shot, prompt_optimized, sft, sft_synthetic, spin, rlaif, ditto, sft_rlaif_ditto"
+_NAMES = "baseline, prompt, few_shot, prompt_optimized, sft, sft_synthetic, sft_both, spin, rlaif, ditto, sft_ditto, sft_rlaif_ditto"
 
 
 @bench.callback()

@@ -28,13 +28,14 @@ from idiolect.cli.progress import Progress, bars, stage
 from idiolect.corpus.demonstrations import load_demonstrations
 from idiolect.errors import InputError
 from idiolect.methods.reward_model import RewardModelConfig, judge_model, load_judge, plain_drafts, reward_model, rubric_of
+from idiolect.methods.run import all_writers, writer_named
 from idiolect.methods.tracking import Tracking
 from idiolect.settings import Settings
 from idiolect.workspace import Workspace, write_atomic, write_json
 
 if TYPE_CHECKING:
     from idiolect.judge import Judge
-    from idiolect.service import Connection
+    from idiolect.service import Connection, Writer
 
 __all__ = ["judge", "run_train"]
 
@@ -67,13 +68,16 @@ def propose(workspace: Folder = Path(), again: Again = False, as_json: AsJson = 
 def train(
     config: RewardModelConfig,
     tracking: Tracking,
+    policy: Annotated[
+        str | None, typer.Option(help="The writer that is to be reinforced; its drafts are learnt from, too.", show_default="sft, if there")
+    ] = None,
     workspace: Folder = Path(),
     dry_run: DryRun = False,
     again: Again = False,
     as_json: AsJson = False,
 ) -> None:
     """Train the judge on pairs of which the better one is known."""
-    run_train(*open_workspace(workspace), config, tracking, again=again, as_json=as_json, dry_run=dry_run)
+    run_train(*open_workspace(workspace), config, tracking, policy=policy, again=again, as_json=as_json, dry_run=dry_run)
 
 
 def run_train(
@@ -82,18 +86,21 @@ def run_train(
     config: RewardModelConfig,
     tracking: Tracking,
     *,
+    policy: str | None = None,
     again: bool = False,
     as_json: bool = False,
     dry_run: bool = False,
 ) -> None:
     """What the verb and the script ``train_rubric_rm`` do in an open workspace."""
+    first = writer_named(place, policy) if policy else all_writers(place).get("sft")
     if dry_run:
-        tell_plan(settings, planned_judge(place, settings, config), as_json)
+        tell_plan(settings, planned_judge(place, settings, config, first), as_json)
         return
     config = settings.filled("reward_model", config)
     plain = judge_model(place, settings, config)
-    with bars() as progress, connected(settings, place, [settings.policy, plain.base_model]) as connection:
-        made = connection.run(_trained(connection, place, settings, config, tracking, again, progress))
+    models = [settings.policy, plain.base_model, *([first.base_model] if first else [])]
+    with bars() as progress, connected(settings, place, list(dict.fromkeys(models))) as connection:
+        made = connection.run(_trained(connection, place, settings, config, tracking, first, again, progress))
     remind(tracking)
     report(
         as_json,
@@ -103,10 +110,14 @@ def run_train(
 
 
 async def _trained(
-    connection: Connection, place: Workspace, settings: Settings, config: RewardModelConfig, tracking: Tracking, again: bool, told: Progress
-) -> Judge:
+    connection: Connection, place: Workspace, settings: Settings, config: RewardModelConfig, tracking: Tracking, policy: Writer | None,
+    again: bool, told: Progress,
+) -> Judge:  # fmt: skip
     rows = [] if config.data == "preferences" else await ready_demonstrations(connection, place, settings, told)
-    return await reward_model(connection, place, settings, rows, config, again=again, tracking=tracking, progress=told)
+    requests = [row.input for row in load_demonstrations(place.synthetic / "demonstrations.jsonl")]
+    return await reward_model(
+        connection, place, settings, rows, config, policy=policy, requests=requests, again=again, tracking=tracking, progress=told
+    )
 
 
 @judge.command()

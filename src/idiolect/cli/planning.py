@@ -14,6 +14,7 @@ from idiolect.methods.prompting import PromptingConfig
 from idiolect.methods.reward_model import RewardModelConfig
 from idiolect.methods.rlaif import RlaifConfig
 from idiolect.methods.sft import SftConfig
+from idiolect.service import Writer
 from idiolect.settings import Settings, model_named
 from idiolect.synthesis import SynthesisConfig
 from idiolect.tasks import load_task
@@ -41,14 +42,21 @@ def planned_sft(place: Workspace, settings: Settings, config: SftConfig) -> Esti
     return Estimate((*works, *written, *trained))
 
 
-def planned_judge(place: Workspace, settings: Settings, config: RewardModelConfig) -> Estimate:
-    """The drafts that own texts are held against, and the reward model's training."""
+def planned_judge(place: Workspace, settings: Settings, config: RewardModelConfig, policy: Writer | None = None) -> Estimate:
+    """The drafts that own texts are held against, those of the policy among each other, and the reward model's training."""
     config = settings.filled("reward_model", config)
     own = 0 if config.data == "preferences" else len(demonstrations_of(place)) * config.drafts
     works = rubric_work(
         settings, model_named(config.base_model or settings.policy), _lengths(place), steps=config.steps, batch_size=config.batch_size,
         max_length=config.max_length, reasons=config.reasons, drafts=own, collection=config.data != "own",
     )  # fmt: skip
+    if policy and own:
+        lengths, further = _lengths(place), len(load_demonstrations(place.synthetic / "demonstrations.jsonl"))
+        drafts = config.policy_drafts * (len(demonstrations_of(place)) + min(config.policy_requests, further))
+        asked = Work(
+            "write the policy's drafts", policy.base_model, read=round(drafts * lengths.request), sampled=round(drafts * lengths.text)
+        )
+        works.insert(0, asked)
     return Estimate(tuple(works))
 
 

@@ -9,7 +9,7 @@ import re
 from collections import Counter
 from collections.abc import Sequence
 
-__all__ = ["FEATURES", "Parts", "common", "differing", "distinctive", "observe", "parted", "runs", "sentences"]
+__all__ = ["FEATURES", "Parts", "common", "differing", "distinctive", "observe", "parted", "runs", "sentences", "words_and_signs"]
 
 FEATURES = ("greeting", "sign-off", "punctuation", "wording", "layout", "length")
 _GREETING = re.compile(r"^(?P<word>[^\W\d_][^\n,!.:]{0,30}?)(?:\s+(?P<name>[A-Z][\w.'’-]*(?:\s[A-Z][\w.'’-]*)?))?(?P<mark>[,!.:]?)$")
@@ -110,7 +110,7 @@ def distinctive(texts: Sequence[str], others: Sequence[str], share: float = 0.7)
     """
     if not others:
         return frozenset()
-    own, theirs = (Counter(piece for text in some for piece in set(_pieces(text))) for some in (texts, others))
+    own, theirs = (Counter(piece for text in some for piece in set(words_and_signs(text))) for some in (texts, others))
     return frozenset(
         piece for piece, count in own.items() if count >= max(2.0, share * len(texts)) and theirs[piece] <= _HARDLY * len(others)
     )
@@ -131,5 +131,5 @@ def runs(text: str, pieces: frozenset[str]) -> list[tuple[int, int]]:
     return found
 
 
-def _pieces(text: str) -> list[str]:
+def words_and_signs(text: str) -> list[str]:
     return [match[0].lower() for match in _PIECE.finditer(text)]

@@ -46,6 +46,11 @@ class Checked:
         return not self.lost and not self.invented
 
     @property
+    def wrong(self) -> int:
+        """How many things are wrong with it."""
+        return len(self.faults) + self.lost + self.invented
+
+    @property
     def kept(self) -> float:
         """Share of the request's facts that it keeps; 1 for a request without facts."""
         return 1 - self.lost / self.facts if self.facts else 1.0

@@ -8,19 +8,21 @@ from __future__ import annotations
 import hashlib
 import json
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from idiolect.corpus import Demonstration
 from idiolect.errors import InputError
-from idiolect.judge.examples import conversations, labelled_pairs, own_pairs
+from idiolect.judge.examples import LabelledPair, conversations, labelled_pairs, own_pairs
+from idiolect.judge.likeness import Likeness, policy_pairs
 from idiolect.judge.model import Judge, ModelJudge
 from idiolect.judge.preferences import PREFERENCE_COLLECTION, preference_rows
 from idiolect.judge.prometheus import MARK
 from idiolect.judge.rubric import Rubric
 from idiolect.methods.baseline import plain_writer
+from idiolect.methods.checks import DraftChecks
 from idiolect.methods.run import newest, open_run
 from idiolect.methods.tracking import Tracking
 from idiolect.methods.training import Fitting, fit, usual_learning_rate
@@ -57,6 +59,12 @@ class RewardModelConfig(BaseModel):
     """Drafts of the plain policy that each own text is held against."""
     spoilt: int = Field(default=16, ge=0)
     """Pairs of each own text with a habit broken or a fact lost or invented."""
+    policy_drafts: int = Field(default=8, ge=0)
+    """Drafts of the policy that is to be reinforced, for each request, that are held against each other."""
+    policy_pairs: int = Field(default=6, ge=0)
+    """Pairs of them for each request, of which the one is clearly more like the person's texts, or truer."""
+    policy_requests: int = Field(default=60, ge=0)
+    """Requests without an own text that the policy drafts for, beside those of the own texts."""
     labels: str | None = None
     """A JSON Lines file of further pairs: request, better, worse."""
     preferences: str = PREFERENCE_COLLECTION
@@ -88,14 +96,21 @@ async def reward_model(
     demonstrations: Sequence[Demonstration],
     config: RewardModelConfig | None = None,
     *,
+    policy: Writer | None = None,
+    requests: Sequence[str] = (),
     again: bool = False,
     tracking: Tracking | None = None,
     progress: OnStage | None = None,
 ) -> Judge:
-    """Train the workspace's judge, and save it as ``judge.json`` in its run. A killed run goes on from its last checkpoint."""
+    """Train the workspace's judge, and save it as ``judge.json`` in its run. A killed run goes on from its last checkpoint.
+
+    With the ``policy`` that is to be reinforced it learns from that one's drafts, too, for the own texts' requests and for further
+    ``requests``: a judge is most in doubt among drafts of one writer, and has to tell these apart (Gao et al. 2022, arXiv 2210.10760).
+    """
     config = settings.filled("reward_model", config or RewardModelConfig())
     plain = judge_model(workspace, settings, config)
-    rows = await _rows(connection, workspace, settings, demonstrations, config, plain, progress)
+    drafts = await _policy_drafts(connection, settings, policy, demonstrations, requests, config, progress)
+    rows = await _rows(connection, workspace, settings, demonstrations, config, plain, drafts, progress)
     run = open_run(workspace, _METHOD, {
         **config.model_dump(mode="json"), "seed": settings.seed, "base_model": plain.base_model, "renderer": plain.renderer,
         "rubric": plain.rubric.text, "rows_trained": len(rows),
@@ -140,6 +155,7 @@ async def _rows(
     demonstrations: Sequence[Demonstration],
     config: RewardModelConfig,
     plain: Judge,
+    drafted: Mapping[str, Sequence[str]],
     progress: OnStage | None,
 ) -> list[list[str]]:
     """(question, answer) rows, two and two the orders of one pair."""
@@ -148,6 +164,7 @@ async def _rows(
         own = [row for row in demonstrations if row.input.strip() and row.output.strip()]
         drafts = await plain_drafts(connection, workspace, settings, [row.input for row in own], config.drafts, progress)
         pairs = own_pairs(own, drafts, spoilt=config.spoilt, seed=settings.seed)
+        pairs += _policy_pairs(own, drafts, drafted, config.policy_pairs, settings.seed)
         pairs += labelled_pairs(workspace.root / config.labels) if config.labels else []
         rows += conversations(pairs, plain.rubric, reasons=config.reasons, seed=settings.seed)
     if config.data != "own":
@@ -161,6 +178,41 @@ async def _rows(
         hint = "Raise max_length, or shorten rubric.md"
         raise InputError(f"no pair fits into {config.max_length} tokens", where="max_length", hint=hint)
     return kept
+
+
+async def _policy_drafts(
+    connection: Connection,
+    settings: Settings,
+    policy: Writer | None,
+    demonstrations: Sequence[Demonstration],
+    requests: Sequence[str],
+    config: RewardModelConfig,
+    progress: OnStage | None,
+) -> dict[str, list[str]]:
+    """What the policy writes at temperature 1, as when it is reinforced. Drafts that do not end are left out."""
+    if policy is None or not config.policy_drafts or config.data == "preferences":
+        return {}
+    asked = list(dict.fromkeys([row.input for row in demonstrations if row.input.strip()] + list(requests[: config.policy_requests])))
+    told = (lambda done, total: progress("The policy's drafts", done, total)) if progress else None
+    drafts_P_G = await complete(
+        connection, policy, [policy.messages(request) for request in asked], max_tokens=policy.max_tokens, temperature=1.0,
+        seed=derive_seed(settings.seed, "policy's drafts"), num_samples=config.policy_drafts, on_progress=told,
+    )  # fmt: skip
+    return {request: [one.text for one in drafts if one.finished] for request, drafts in zip(asked, drafts_P_G, strict=True)}
+
+
+def _policy_pairs(
+    own: Sequence[Demonstration], plain: Mapping[str, Sequence[str]], drafts: Mapping[str, Sequence[str]], each: int, seed: int
+) -> list[LabelledPair]:
+    if not drafts or not own:
+        return []
+    likeness = Likeness([row.output for row in own], [text for some in plain.values() for text in some])
+    checks = DraftChecks(own)
+
+    def faults(request: str, text: str) -> int:
+        return checks.check(request, text, finished=True).wrong
+
+    return policy_pairs(drafts, likeness, faults, each=each, seed=seed)
 
 
 def _short_enough(connection: Connection, plain: Judge, rows: list[list[str]], most: int) -> list[list[str]]:

@@ -109,7 +109,8 @@ async def reinforced(
     """``first`` after RLAIF by a judge of the demonstrations ``rows`` alone, under the proposed rubric where the workspace has none."""
     if not workspace.rubric.exists():
         write_atomic(workspace.rubric, propose([row.output for row in rows]).markdown())
-    judge = ModelJudge.of(connection, await reward_model(connection, workspace, settings, rows, progress=progress), name="rubric")
     requests = [row.input for row in (*rows, *made)]
+    trained = await reward_model(connection, workspace, settings, rows, policy=first, requests=requests[len(rows) :], progress=progress)
+    judge = ModelJudge.of(connection, trained, name="rubric")
     learning = partial(progress, "Reinforcement learning")
     return await rlaif(connection, workspace, settings, first, judge, requests, rows, config, on_progress=learning)
