@@ -112,3 +112,14 @@ def test_a_small_answer_is_sent_at_once(raw: Raw) -> None:
         raw.post("telemetry", {})
         times.append(time.perf_counter() - began)
     assert statistics.median(times) < 0.03
+
+
+def test_a_connection_outlives_a_pause_of_its_client(engine: RunningEngine) -> None:
+    """A client that computes between two batches of requests would else connect anew for each of them."""
+    with httpx.Client(base_url=engine.url, limits=httpx.Limits(keepalive_expiry=60)) as http:
+        ports = []
+        for pause in (0, 6):
+            time.sleep(pause)
+            answer = http.get("/api/v1/healthz")
+            ports.append(answer.extensions["network_stream"].get_extra_info("client_addr")[1])
+    assert ports[0] == ports[1]

@@ -20,6 +20,9 @@ from idiolect.errors import InputError
 SPINS = "3000"
 """Turns that an idle thread waits awake, some ten microseconds."""
 
+KEEP_ALIVE = 75
+"""Seconds that a silent connection stays open: a client that thinks between two batches need not connect anew for each request."""
+
 __all__ = ["HELP", "Options", "serve"]
 
 
@@ -191,8 +194,9 @@ async def _run(options: Options, token: str, drawn: bool, listener: socket.socke
     futures = Futures(asyncio.get_running_loop(), waiting_limit=options.requests)
     engine = Engine(bases, checkpoints, worker, futures, **limits)
     config = uvicorn.Config(
-        make_app(engine, token), log_level="warning", access_log=False, lifespan="off", timeout_graceful_shutdown=2, ws="none"
-    )
+        make_app(engine, token), log_level="warning", access_log=False, lifespan="off", timeout_graceful_shutdown=2, ws="none",
+        timeout_keep_alive=KEEP_ALIVE,
+    )  # fmt: skip
     server = uvicorn.Server(config)
     # uvicorn's own handlers die of the signal again once it has stopped, before the worker is done.
     server.capture_signals = contextlib.nullcontext  # pyright: ignore[reportAttributeAccessIssue]
