@@ -110,15 +110,15 @@ static void multiply(int64_t M, int64_t N, int64_t K, const float *a, int64_t ro
 #undef DO
 }
 
-/* One panel, 32 columns of a packed right side, times R rows of x [*, K], row apart. A float panel is [K, 32]. */
+/* One panel, 32 columns of a packed right side, times R rows of x [*, K], row apart, to rows of c, ldc apart. A float panel is [K, 32]. */
 static inline __attribute__((always_inline)) void panel_float32(const int R, int64_t K, const float *x, int64_t row, const float *panel,
-                                                                float *c) {
-    tile(R, K, x, row, 1, panel, 2 * BLOCK, c, 2 * BLOCK, 0);
+                                                                float *c, int64_t ldc) {
+    tile(R, K, x, row, 1, panel, 2 * BLOCK, c, ldc, 0);
 }
 
 /* A bfloat16 panel is [K / 2, 32, 2]: the processor multiplies pairs. */
 static inline __attribute__((always_inline)) void panel_bfloat16(const int R, int64_t K, const bf16 *x, int64_t row, const bf16 *panel,
-                                                                 float *c) {
+                                                                 float *c, int64_t ldc) {
 #ifdef __AVX512BF16__
     __m512 left[TILE], right[TILE];
     for (int r = 0; r < R; r++) left[r] = right[r] = _mm512_setzero_ps();
@@ -133,8 +133,8 @@ static inline __attribute__((always_inline)) void panel_bfloat16(const int R, in
         }
     }
     for (int r = 0; r < R; r++) {
-        _mm512_storeu_ps(c + r * 2 * BLOCK, left[r]);
-        _mm512_storeu_ps(c + r * 2 * BLOCK + BLOCK, right[r]);
+        _mm512_storeu_ps(c + r * ldc, left[r]);
+        _mm512_storeu_ps(c + r * ldc + BLOCK, right[r]);
     }
 #else
     for (int r = 0; r < R; r++) {
@@ -145,9 +145,95 @@ static inline __attribute__((always_inline)) void panel_bfloat16(const int R, in
             for (int n = 0; n < 2 * BLOCK; n++)
                 sums[n] += first * load_bf16(panel[k * 2 * BLOCK + 2 * n]) + second * load_bf16(panel[k * 2 * BLOCK + 2 * n + 1]);
         }
-        memcpy(c + r * 2 * BLOCK, sums, sizeof sums);
+        memcpy(c + r * ldc, sums, sizeof sums);
     }
 #endif
+}
+
+/* weight[i] = exp((row[i] - best) * scale), rounded; returns their sum before rounding. count is a multiple of 32. */
+static inline float weigh_float32(int64_t count, const float *row, float best, float scale, float *weight) {
+    float sum = 0;
+#pragma omp simd reduction(+ : sum)
+    for (int64_t i = 0; i < count; i++) sum += weight[i] = fast_exp((row[i] - best) * scale);
+    return sum;
+}
+
+#ifdef __AVX512BF16__
+/* 2^x to about 2e-6, which bfloat16 does not see: Taylor to r^5 for |r| <= 1/2. */
+static inline __m512 power_of_2(__m512 x) {
+    __m512 whole = _mm512_roundscale_ps(x, _MM_FROUND_TO_NEAREST_INT), r = x - whole;
+    __m512 p = r * 1.3333558e-3f + 9.6181291e-3f;
+    p = p * r + 5.5504109e-2f;
+    p = p * r + 2.4022651e-1f;
+    p = p * r + 6.9314718e-1f;
+    return _mm512_scalef_ps(p * r + 1.0f, whole);
+}
+#endif
+
+static inline float weigh_bfloat16(int64_t count, const float *row, float best, float scale, bf16 *weight) {
+#ifdef __AVX512BF16__
+    __m512 first = _mm512_setzero_ps(), second = first;
+    float factor = scale * 1.44269504f, shift = best * factor;
+    for (int64_t i = 0; i < count; i += 2 * BLOCK) {
+        __m512 a = power_of_2(_mm512_loadu_ps(row + i) * factor - shift), b = power_of_2(_mm512_loadu_ps(row + i + BLOCK) * factor - shift);
+        first += a;
+        second += b;
+        _mm512_storeu_si512(weight + i, (__m512i)_mm512_cvtne2ps_pbh(b, a));
+    }
+    return _mm512_reduce_add_ps(first + second);
+#else
+    float sum = 0;
+#pragma omp simd reduction(+ : sum)
+    for (int64_t i = 0; i < count; i++) {
+        float x = fast_exp((row[i] - best) * scale);
+        sum += x;
+        weight[i] = store_bf16(x);
+    }
+    return sum;
+#endif
+}
+
+/* Rows a and b side by side, rounded: a[0], b[0], a[1]..; of float a alone. */
+static inline void interleave_float32(int64_t count, const float *a, const float *b, float *to) {
+    (void)b;
+    memcpy(to, a, (size_t)count * sizeof(float));
+}
+
+static inline void interleave_bfloat16(int64_t count, const float *a, const float *b, bf16 *to) {
+    int64_t i = 0;
+#ifdef __AVX512BF16__
+    for (; i + BLOCK <= count; i += BLOCK) {
+        __m512i low = _mm512_cvtepu16_epi32((__m256i)_mm512_cvtneps_pbh(_mm512_loadu_ps(a + i)));
+        __m512i high = _mm512_cvtepu16_epi32((__m256i)_mm512_cvtneps_pbh(_mm512_loadu_ps(b + i)));
+        _mm512_storeu_si512(to + 2 * i, _mm512_or_si512(low, _mm512_slli_epi32(high, 16)));
+    }
+#endif
+    for (; i < count; i++) {
+        to[2 * i] = store_bf16(a[i]);
+        to[2 * i + 1] = store_bf16(b[i]);
+    }
+}
+
+/* to[i] = silu(gate[i]) * up[i]. */
+static inline void gated_float32(int64_t count, const float *gate, const float *up, float *to) {
+#pragma omp simd
+    for (int64_t i = 0; i < count; i++) to[i] = gate[i] / (1.0f + fast_exp(-gate[i])) * up[i];
+}
+
+static inline void gated_bfloat16(int64_t count, const bf16 *gate, const bf16 *up, bf16 *to) {
+    int64_t i = 0;
+#ifdef __AVX512BF16__
+    for (; i + BLOCK <= count; i += BLOCK) {
+        __m512 x = (__m512)_mm512_slli_epi32(_mm512_cvtepu16_epi32(_mm256_loadu_si256((const __m256i *)(gate + i))), 16);
+        __m512 y = (__m512)_mm512_slli_epi32(_mm512_cvtepu16_epi32(_mm256_loadu_si256((const __m256i *)(up + i))), 16);
+        y *= x * _mm512_rcp14_ps(power_of_2(x * -1.44269504f) + 1.0f);
+        _mm256_storeu_si256((__m256i *)(to + i), (__m256i)_mm512_cvtneps_pbh(y));
+    }
+#endif
+    for (; i < count; i++) {
+        float x = load_bf16(gate[i]);
+        to[i] = store_bf16(x / (1.0f + fast_exp(-x)) * load_bf16(up[i]));
+    }
 }
 
 /* Neighbours in a panel that are multiplied together. */

@@ -176,34 +176,22 @@ static inline void NAME(attend_rows)(int64_t rows, int64_t D, int64_t before, co
     int64_t seen = padded(before + rows);
     float *scores = scratch, *product = scores + TOGETHER * held, scale = 1.0f / sqrtf((float)D), inverse[TOGETHER];
     T *weights = (T *)(product + TOGETHER * padded(D));
-    for (int64_t n = 0; n < seen; n += 2 * BLOCK) {
-        float c[TILE * 2 * BLOCK];
-#define DO(R)                                                          \
-    {                                                                  \
-        NAME(panel)(R, D, queries + m * D, D, keys + n * D, c);        \
-        for (int r = 0; r < R; r++) memcpy(scores + (m + r) * held + n, c + r * 2 * BLOCK, sizeof(float) * 2 * BLOCK); \
-    }
+    for (int64_t n = 0; n < seen; n += 2 * BLOCK)
+#define DO(R) NAME(panel)(R, D, queries + m * D, D, keys + n * D, scores + m * held + n, held);
         TILES(rows, m, DO)
 #undef DO
-    }
     for (int64_t r = 0; r < rows; r++) {
-        float *row = scores + r * held, best = row[0], sum = 0;
-        T *weight = weights + r * seen;
+        float *row = scores + r * held, best = row[0];
         for (int64_t i = before + r + 1; i < seen; i++) row[i] = -3e38f;
 #pragma omp simd reduction(max : best)
         for (int64_t i = 0; i < seen; i++) best = row[i] > best ? row[i] : best;
-#pragma omp simd reduction(+ : sum)
-        for (int64_t i = 0; i < seen; i++) {
-            float x = fast_exp((row[i] - best) * scale);
-            sum += x;
-            weight[i] = STORE(x);
-        }
+        float sum = NAME(weigh)(seen, row, best, scale, weights + r * seen);
         inverse[r] = 1.0f / sum;
         if (normalizers) normalizers[r * apart] = best * scale + logf(sum);
     }
     for (int64_t n = 0; n < D; n += 2 * BLOCK) {
         int64_t count = D - n < 2 * BLOCK ? D - n : 2 * BLOCK;
-#define DO(R) NAME(panel)(R, seen, weights + m * seen, seen, values + n * held, product + m * 2 * BLOCK);
+#define DO(R) NAME(panel)(R, seen, weights + m * seen, seen, values + n * held, product + m * 2 * BLOCK, 2 * BLOCK);
         TILES(rows, m, DO)
 #undef DO
         for (int64_t r = 0; r < rows; r++)
@@ -281,8 +269,8 @@ EXPORT void NAME(attention_backward)(int64_t S, const int64_t *starts, int64_t h
                         T *packed = packed_slopes + n * held;
 #define DO(R)                                                                                                         \
     {                                                                                                                 \
-        NAME(panel)(R, D, keys + m * D, D, query_columns + n * D, c);                                                 \
-        NAME(panel)(R, D, values + m * D, D, back_columns + n * D, e);                                                \
+        NAME(panel)(R, D, keys + m * D, D, query_columns + n * D, c, 2 * BLOCK);                                                 \
+        NAME(panel)(R, D, values + m * D, D, back_columns + n * D, e, 2 * BLOCK);                                                \
         for (int r = 0; r < R; r++) {                                                                                 \
             int64_t i = m + r, own = i - start - n; /* the first query of the panel that sees this place */          \
             T *weight = weights + i * ROWS + n, *slope = slopes + i * ROWS + n;                                      \
@@ -300,8 +288,8 @@ EXPORT void NAME(attention_backward)(int64_t S, const int64_t *starts, int64_t h
                     for (int64_t n = 0; n < D; n += 2 * BLOCK) {
 #define DO(R)                                                                                                     \
     {                                                                                                             \
-        NAME(panel)(R, ROWS, slopes + m * ROWS, ROWS, query_rows + n * ROWS, c);                                  \
-        NAME(panel)(R, ROWS, weights + m * ROWS, ROWS, back_rows + n * ROWS, e);                                  \
+        NAME(panel)(R, ROWS, slopes + m * ROWS, ROWS, query_rows + n * ROWS, c, 2 * BLOCK);                                  \
+        NAME(panel)(R, ROWS, weights + m * ROWS, ROWS, back_rows + n * ROWS, e, 2 * BLOCK);                                  \
         for (int r = 0; r < R; r++)                                                                               \
             for (int64_t j = 0; j < 2 * BLOCK; j++) {                                                             \
                 dkeys[(m + r) * wide + n + j] += c[r * 2 * BLOCK + j];                                            \
@@ -315,7 +303,7 @@ EXPORT void NAME(attention_backward)(int64_t S, const int64_t *starts, int64_t h
                         int64_t count = rows - n < 2 * BLOCK ? rows - n : 2 * BLOCK;
 #define DO(R)                                                                                                  \
     {                                                                                                          \
-        NAME(panel)(R, seen, turned_keys + m * held, held, packed_slopes + n * held, c);                       \
+        NAME(panel)(R, seen, turned_keys + m * held, held, packed_slopes + n * held, c, 2 * BLOCK);                       \
         for (int64_t j = 0; j < count; j++)                                                                    \
             for (int r = 0; r < R; r++) dq[(at + (n + j) * heads) * D + m + r] = STORE(c[r * 2 * BLOCK + j]);  \
     }
@@ -438,15 +426,12 @@ static float *NAME(attend_many)(int64_t rows, int64_t stride, int64_t group, int
         const float *v = values + ((int64_t)table[first / BLOCK] * kv + g) * BLOCK * D;
         T *to = packed_keys + first / (2 * BLOCK) * D * 2 * BLOCK + first % (2 * BLOCK) * PAIR(T);
         for (int64_t d = 0; d < D; d += PAIR(T), to += 2 * BLOCK * PAIR(T))
-            for (int64_t i = 0; i < BLOCK; i++)
-                for (int p = 0; p < PAIR(T); p++) to[i * PAIR(T) + p] = STORE(k[(d + p) * BLOCK + i]);
+            NAME(interleave)(BLOCK, k + d * BLOCK, k + (d + 1) * BLOCK, to);
         int64_t count = before + rows - first < BLOCK ? before + rows - first : BLOCK;
         for (int64_t n = 0; n < D; n += 2 * BLOCK) {
             int64_t some = D - n < 2 * BLOCK ? D - n : 2 * BLOCK, i = 0;
             to = packed_values + n * long_ + first * 2 * BLOCK;
-            for (; i + PAIR(T) <= count; i += PAIR(T))
-                for (int64_t j = 0; j < some; j++)
-                    for (int p = 0; p < PAIR(T); p++) to[i * 2 * BLOCK + j * PAIR(T) + p] = STORE(v[(i + p) * D + n + j]);
+            for (; i + PAIR(T) <= count; i += PAIR(T)) NAME(interleave)(some, v + i * D + n, v + (i + 1) * D + n, to + i * 2 * BLOCK);
             for (int64_t j = 0; i < count && j < some; j++) to[i * 2 * BLOCK + j * PAIR(T)] = STORE(v[i * D + n + j]);
         }
     }
@@ -500,13 +485,8 @@ EXPORT void NAME(cached_attention)(int64_t N, int64_t heads, int64_t kv, int64_t
 EXPORT void NAME(swiglu)(int64_t N, int64_t M, const T *gate_up, T *out) {
 #pragma omp parallel for if (N * M > SPREAD)
     for (int64_t n = 0; n < N; n++) {
-        const T *gate = gate_up + n * 2 * M, *up = gate + M;
-        T *to = out + n * M;
-#pragma omp simd
-        for (int64_t i = 0; i < M; i++) {
-            float x = LOAD(gate[i]);
-            to[i] = STORE(x / (1.0f + fast_exp(-x)) * LOAD(up[i]));
-        }
+        const T *gate = gate_up + n * 2 * M;
+        NAME(gated)(M, gate, gate + M, out + n * M);
     }
 }
 
@@ -649,7 +629,7 @@ EXPORT void NAME(linear)(int64_t N, int64_t in, int64_t out, const T *x, const T
                 float c[TILE * 2 * BLOCK];
 #define DO(R)                                                                                               \
     {                                                                                                       \
-        NAME(panel)(R, in, from + m * in, in, panel, c);                                                        \
+        NAME(panel)(R, in, from + m * in, in, panel, c, 2 * BLOCK);                                         \
         for (int r = 0; r < R; r++)                                                                         \
             for (int64_t i = 0; i < width; i++)                                                             \
                 y[(first + m + r) * out + start + i] = STORE(c[r * 2 * BLOCK + i] + (bias ? LOAD(bias[start + i]) : 0)); \
