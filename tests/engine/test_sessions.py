@@ -155,7 +155,7 @@ def test_more_than_can_wait_is_told_to_come_again() -> None:
     asyncio.run(use())
 
 
-@pytest.mark.conformance("optim_step: 429 when too many requests wait")
+@pytest.mark.conformance("optim_step: 429 when too many requests wait", "asample: 429 when too many requests wait")
 def test_a_full_engine_answers_429_and_the_sdk_comes_again(small: RunningEngine, qwen3: Path) -> None:
     with Raw(small) as raw:
         model = raw.model(raw.session(), qwen3)
@@ -164,9 +164,13 @@ def test_a_full_engine_answers_429_and_the_sdk_comes_again(small: RunningEngine,
         answer = raw.http.post("optim_step", json={**adam, "seq_id": 14})
         assert (answer.status_code, answer.headers["retry-after"]) == (429, "1")
         assert raw.http.post("optim_step", json={**adam, "seq_id": 9999}).status_code == 400
+        sample = {"prompt": prompt().model_dump(), "num_samples": 1, "sampling_params": {"max_tokens": 2}, "base_model": str(qwen3)}
+        answer = raw.http.post("asample", json=sample)
+        assert (answer.status_code, answer.headers["retry-after"]) == (429, "1")
         # What the others wait for is taken all the same.
         assert raw.wait(raw.forward(model, 1).json()).status_code == 200
         assert [raw.wait(receipt).status_code for receipt in waiting] == [200] * 12
+        assert raw.http.post("asample", json=sample).status_code == 200
     with tinker.ServiceClient(base_url=small.url, api_key=small.token) as service:
         client = service.create_sampling_client(base_model=str(qwen3)).result()
         params = types.SamplingParams(max_tokens=20)

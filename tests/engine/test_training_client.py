@@ -9,6 +9,7 @@ import httpx
 import numpy as np
 import pytest
 import tinker
+import zstandard
 from data import TOKENS, batch, datum, prompt
 from tinker import types
 from tinker.proto.request_conv import forward_backward_request_to_proto
@@ -211,10 +212,13 @@ class Raw:
     def wait(self, receipt: dict[str, object]) -> httpx.Response:
         return self.http.post("/retrieve_future", json={"request_id": receipt["request_id"]})
 
-    def forward(self, model: str, number: int) -> dict[str, object]:
+    def forward(self, model: str, number: int, *, compressed: bool = False) -> dict[str, object]:
         asked = types.ForwardBackwardRequest(types.ForwardBackwardInput(batch(number), "cross_entropy"), model, number)
         body = forward_backward_request_to_proto(asked).SerializeToString()
-        return self.http.post("/forward_backward", content=body, headers={"Content-Type": "application/x-protobuf"}).json()
+        headers = {"Content-Type": "application/x-protobuf"}
+        if compressed:
+            body, headers["Content-Encoding"] = zstandard.ZstdCompressor().compress(body), "zstd"
+        return self.http.post("/forward_backward", content=body, headers=headers).json()
 
     def model(self, base: str) -> str:
         body = {"tags": [], "user_metadata": {}, "sdk_version": "0.38.0"}
@@ -245,6 +249,47 @@ def test_requests_run_in_the_order_of_their_numbers(engine: RunningEngine, qwen3
         norms.append([raw.wait(receipts[number]).json()["metrics"]["grad_norm"] for number in (2, 4)])
     assert norms[0] == norms[1]
     assert norms[0][0] != norms[0][1]
+
+
+@pytest.mark.conformance("forward_backward: zstd")
+def test_a_compressed_body_is_the_same_request(engine: RunningEngine, qwen3: Path) -> None:
+    raw = Raw(engine)
+    answers = []
+    for compressed in (False, True):
+        receipt = raw.forward(raw.model(str(qwen3)), 1, compressed=compressed)
+        answers.append(raw.http.post("/retrieve_future", json={"request_id": receipt["request_id"]}).content)
+    assert answers[0] == answers[1]
+    assert len(answers[0]) > 100
+
+
+@pytest.mark.conformance("forward_backward: a batch that the SDK cuts into chunks")
+def test_a_batch_of_several_requests_is_one_to_its_user(service: tinker.ServiceClient, qwen3: Path) -> None:
+    """1,030 data go as two requests, the first one last; the answers come in the data's order and the gradients add up."""
+    data = [datum(TOKENS[shift : shift + 3 + shift % 5]) for shift in [number % 50 for number in range(1030)]]
+    whole, halves = (service.create_lora_training_client(base_model=str(qwen3), rank=2, seed=1).result() for _ in range(2))
+    output = whole.forward_backward(data, "cross_entropy").result()
+    parts = [halves.forward_backward(part, "cross_entropy").result() for part in (data[:515], data[515:])]
+    found = [one["logprobs"].tolist() for one in output.loss_fn_outputs]
+    expected = [one["logprobs"].tolist() for part in parts for one in part.loss_fn_outputs]
+    assert [len(one) for one in found] == [item.model_input.length for item in data]
+    assert all(one == pytest.approx(other, abs=1e-4) for one, other in zip(found, expected, strict=True))
+    assert output.metrics["loss:sum"] == pytest.approx(sum(part.metrics["loss:sum"] for part in parts), rel=1e-5)
+    norms = [(client.optim_step(ADAM).result().metrics or {})["grad_norm"] for client in (whole, halves)]
+    assert norms[0] == pytest.approx(norms[1], rel=1e-4)
+
+
+@pytest.mark.conformance("create_model: an optimizer other than AdamW", "optim_step: optimizer_params")
+def test_another_optimizer_is_refused_with_a_reason(engine: RunningEngine, qwen3: Path) -> None:
+    raw = Raw(engine)
+    model = raw.model(str(qwen3))
+    asked = {"session_id": raw.session, "model_seq_id": 1, "base_model": str(qwen3), "lora_config": {"rank": 4}}
+    answer = raw.http.post("/create_model", json={**asked, "optimizer_config": {"type": "dimuon", "version": 1}})
+    assert (answer.status_code, "'dimuon' is not known here" in answer.json()["error"]) == (400, True)
+    step = {"model_id": model, "seq_id": 1}
+    answer = raw.http.post("/optim_step", json={**step, "optimizer_params": {"type": "dimuon", "learning_rate": 0.1}})
+    assert (answer.status_code, "trained with AdamW" in answer.json()["error"]) == (400, True)
+    # The number was not used up.
+    assert raw.wait(raw.post("/optim_step", {**step, "optimizer_params": {"learning_rate": 0.1}})).json()["metrics"] == {"grad_norm": 0.0}
 
 
 @pytest.mark.conformance("forward_backward: a repeated seq_id", "create_model: a repeated model_seq_id")

@@ -98,6 +98,17 @@ def test_loss_and_figures_equal_the_cookbook_s() -> None:
     assert {name: figures[name] for name in names} == pytest.approx({name: wanted[their] for name, their in names.items()})
 
 
+def test_a_huge_margin_is_a_number() -> None:
+    """log(sigmoid(x)) of a large negative x is -inf in two steps, and its gradient no number."""
+    given = Given()
+    for shift in (-1e4, 1e4):
+        sums = (given.reference + shift * torch.tensor([1.0, -1.0]).repeat_interleave(PAIRS)).requires_grad_()
+        loss, _ = DpoLoss(beta=1.0)(sums[:PAIRS], sums[PAIRS:], given.pairs)
+        (slopes,) = torch.autograd.grad(loss, sums)
+        assert float(loss.detach()) == pytest.approx(max(0.0, -2 * shift))
+        assert torch.isfinite(slopes).all()
+
+
 def test_at_the_reference_the_loss_is_ln_2_and_imitation_adds_its_term() -> None:
     given = Given()
     at_reference = given.reference.clone()
