@@ -56,8 +56,10 @@ def test_it_runs_as_a_process(engine: RunningEngine, saved) -> None:
 
 
 @pytest.mark.conformance(
-    "GET training_runs: tinker run list", "GET training_runs/{id}: tinker run info", "GET checkpoints: tinker checkpoint list"
-)
+    "GET training_runs: tinker run list", "GET training_runs/{id}: tinker run info", "GET checkpoints: tinker checkpoint list",
+    "GET get_server_capabilities: tinker model list", "GET billing/usage/checkpoints/current: tinker billing checkpoint-storage",
+    "GET billing/usage/events: tinker billing usage", "GET sessions/{id}/trace_export: tinker session export-trace",
+)  # fmt: skip
 def test_what_there_is(cli, engine: RunningEngine, saved) -> None:
     run, paths = saved
     assert cli("version").startswith("tinker 0.38")
@@ -66,6 +68,10 @@ def test_what_there_is(cli, engine: RunningEngine, saved) -> None:
     assert (listed["lora_rank"], listed["user_metadata"], listed["last_checkpoint"]["tinker_path"]) == (3, {"who": "me"}, paths[0])
     assert set(paths) <= {entry["tinker_path"] for entry in cli("checkpoint", "list", "--limit", "0")["checkpoints"]}
     assert "not found" in cli("run", "info", "none", code=1).lower()
+    assert [entry["model_name"] for entry in cli("model", "list")["models"]] == engine.models
+    assert sum(entry["checkpoint_count"] for entry in cli("billing", "checkpoint-storage")["data"]) >= 3
+    assert cli("billing", "usage", "2026-07-13T00:00:00Z", "2026-07-14T00:00:00Z")["data"] == []
+    assert "keeps no timeline" in cli("session", "export-trace", run.split(":")[0], code=1)
 
 
 @pytest.mark.conformance(
