@@ -73,8 +73,8 @@ class Ours:
         self.ready = time.perf_counter() - began
         self.folder = folder
         self.client = tinker.ServiceClient(base_url=found[0], api_key="tml-benchmark").__enter__()
-        self.base = self.client.create_sampling_client(base_model=folder)
-        self.training = self.client.create_lora_training_client(folder, rank=RANK, train_unembed=False)
+        self.base = self.client.create_sampling_client(base_model=folder).result()
+        self.training = self.client.create_lora_training_client(folder, rank=RANK, train_unembed=False).result()
 
     def step(self, rows: list[list[int]]) -> None:
         data = [
@@ -171,7 +171,7 @@ def _new_shapes(ours: Ours, rng: random.Random, count: int) -> dict[str, Any]:
 def _load(ours: Ours, rng: random.Random, tokens: int) -> dict[str, Any]:
     """Tokens a second and latency against concurrent samplers of one adapter, and against adapters with two samplers each."""
     found: dict[str, Any] = {"samplers": {}, "adapters": {}}
-    client = ours.training.save_weights_and_get_sampling_client()
+    client = ours.training.save_weights_and_get_sampling_client().result()
 
     def measured(asked: Callable[[], list[float]], sequences: int) -> Figure:
         asked()
@@ -183,8 +183,8 @@ def _load(ours: Ours, rng: random.Random, tokens: int) -> dict[str, Any]:
         found["samplers"][samplers] = measured(lambda n=samplers: ours.sample(_rows(rng, n, PROMPT_LENGTH), 1, tokens, client), samplers)
     clients = []
     for number in range(max(LOADS["adapters"])):
-        other = ours.client.create_lora_training_client(ours.folder, rank=RANK, seed=number, train_unembed=False)
-        clients.append(other.save_weights_and_get_sampling_client())
+        other = ours.client.create_lora_training_client(ours.folder, rank=RANK, seed=number, train_unembed=False).result()
+        clients.append(other.save_weights_and_get_sampling_client().result())
     params = types.SamplingParams(max_tokens=tokens, temperature=1.0, stop=[])
 
     def adapters(count: int) -> list[float]:
