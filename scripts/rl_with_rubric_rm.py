@@ -29,6 +29,8 @@ class Config(ScriptConfig):
     """Who meets whom in a group."""
     lora_rank: int | None = None
     """Rank of a new adapter."""
+    max_tokens: int | None = None
+    """Tokens that a draft may have."""
     temperature: float | None = None
     """Sampling temperature of the training drafts."""
     kl_penalty_coef: float | None = None

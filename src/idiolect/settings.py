@@ -84,6 +84,7 @@ METHOD_PRESETS: dict[Preset, dict[str, dict[str, Any]]] = {
             "group_size": 4,
             "learning_rate": 4e-5,
             "training_prompt": True,
+            "max_tokens": 1024,
             "every": 5,
             "dev_requests": 500,
             "rank": 32,
@@ -244,8 +245,10 @@ class Settings(BaseSettings):
 
     @property
     def teacher(self) -> str:
-        preset = None if self.model.policy else PRESETS[self.preset].teacher
-        named = self.model.teacher or preset
+        preset = PRESETS[self.preset]
+        # A preset's teacher that is its policy, too, makes room with it; another one teaches whatever policy is named.
+        of_preset = preset.teacher if preset.teacher != preset.policy and self.policy != pocket_model() else None
+        named = self.model.teacher or of_preset
         return model_named(named) if named else self.policy
 
     @property

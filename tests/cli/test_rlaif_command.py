@@ -40,6 +40,9 @@ def test_the_handouts_command_line() -> None:
 def test_the_handouts_preset() -> None:
     filled = Settings(preset="handout").filled("rlaif", RlaifConfig(steps=3))
     assert (filled.batch_size, filled.group_size, filled.every, filled.training_prompt, filled.steps) == (128, 4, 5, True, 3)
+    assert filled.max_tokens == 1024
+    # What is not set is no part of a run's config, so that it makes no other run.
+    assert "max_tokens" not in RlaifConfig().model_dump()
 
 
 def test_the_handouts_modules_lead_to_ours() -> None:

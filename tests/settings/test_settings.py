@@ -39,8 +39,20 @@ def test_handout_preset_names_the_handouts_models(tmp_path: Path) -> None:
     assert settings.instructed
 
 
+def test_the_handouts_teacher_stays_when_its_policy_is_named(tmp_path: Path) -> None:
+    # As in the handout's own command lines: model_name=Qwen/Qwen3-4B-Instruct-2507.
+    for policy in ("Qwen/Qwen3-4B-Instruct-2507", "owner/model"):
+        settings = load(tmp_path, f'preset = "handout"\n[model]\npolicy = "{policy}"')
+        assert (settings.policy, settings.teacher) == (policy, "Qwen/Qwen3-235B-A22B-Instruct-2507")
+    # The pocket model runs on the local engine, where no hosted teacher is.
+    settings = load(tmp_path, 'preset = "handout"\n[model]\npolicy = "pocket"')
+    assert settings.policy == settings.teacher == pocket_model()
+
+
 def test_a_model_of_ones_own_teaches_itself(tmp_path: Path) -> None:
     settings = load(tmp_path, 'preset = "local"\n[model]\npolicy = "owner/model"')
+    assert settings.policy == settings.teacher == "owner/model"
+    settings = load(tmp_path, '[model]\npolicy = "owner/model"')
     assert settings.policy == settings.teacher == "owner/model"
 
 

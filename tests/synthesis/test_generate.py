@@ -8,7 +8,9 @@ import pytest
 from idiolect.corpus import Demonstration
 from idiolect.corpus.demonstrations import load_demonstrations, save_demonstrations
 from idiolect.errors import ServiceError
+from idiolect.methods.synthetic import synthetic_data
 from idiolect.service import Connection, Model, Writer
+from idiolect.settings import Models, Settings
 from idiolect.synthesis import SynthesisConfig, backgenerate, complete_demonstrations, similarity, synthesize
 from idiolect.tasks import Checks, Task, load_task, missing_facts, request_facts
 from idiolect.workspace import Workspace
@@ -61,6 +63,27 @@ def test_what_is_done_is_not_done_again_until_something_changes(connection: Conn
     held_out, report = make(connection, teacher, tmp_path, heldout=(rows[0].input,))
     assert rows[0].input not in [row.input for row in held_out]
     assert report["requests"]["dropped"]["near a heldout"] >= 1
+
+
+def test_a_training_takes_as_many_as_were_asked_for(connection: Connection, teacher: Writer, tmp_path: Path) -> None:
+    place = Workspace(tmp_path)
+    place.prompt.write_text("Babble.\n")
+    (tmp_path / "note.toml").write_text(
+        'name = "note"\ninstruction = "x"\nrequest_form = "x"\ntopics = ["cats", "dogs"]\nrubric = "x"\n[checks]\nmin_words = 1\n'
+    )
+    settings = Settings(preset="local", task="note", model=Models(policy=teacher.base_model, renderer=teacher.renderer))
+    own = [Demonstration(id="a", input="Ask Ann", output="so be it then, all is well here")]
+
+    def made(config: SynthesisConfig | None = None) -> list[Demonstration]:
+        return connection.run(synthetic_data(connection, place, settings, own, [], config))[0]
+
+    rows = made(SynthesisConfig(per_topic=12, attempts=4))
+    log = sorted(path.name for path in place.synthetic.glob("*.jsonl"))
+    # As `idiolect sft` and `idiolect rlaif` ask for them: without a word about their number.
+    assert made() == rows
+    assert sorted(path.name for path in place.synthetic.glob("*.jsonl")) == log
+    assert {row.source for row in rows} == {"synthetic: cats", "synthetic: dogs"}
+    assert made(SynthesisConfig(per_topic=1)) != rows
 
 
 def test_a_teacher_that_never_ends_its_texts_is_said(connection: Connection, teacher: Writer, tmp_path: Path) -> None:

@@ -14,6 +14,7 @@ from idiolect.methods.prompting import PromptingConfig
 from idiolect.methods.reward_model import RewardModelConfig
 from idiolect.methods.rlaif import RlaifConfig
 from idiolect.methods.sft import SftConfig
+from idiolect.methods.synthetic import can_teach
 from idiolect.service import Writer
 from idiolect.settings import Settings, model_named
 from idiolect.synthesis import SynthesisConfig
@@ -94,7 +95,10 @@ def _synthesis(place: Workspace, settings: Settings, lengths: Lengths) -> tuple[
     there = len(load_demonstrations(place.synthetic / "demonstrations.jsonl"))
     if there:
         return [], there
-    topics, config = len(load_task(settings.task, place).topics), settings.filled("synthesis", SynthesisConfig())
+    task, config = load_task(settings.task, place), settings.filled("synthesis", SynthesisConfig())
+    if not can_teach(settings, task):
+        return [], 0
+    topics = len(task.topics)
     works = synthesis_work(
         settings, lengths, topics=topics, per_topic=config.per_topic, examples=PromptingConfig().examples, think=config.think,
         critique=config.critique,

@@ -25,14 +25,17 @@ def bars() -> Iterator[Progress]:
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     with Bars(*columns, console=console, disable=not console.is_terminal) as shown:
         tasks: dict[str, object] = {}
+        ended: set[tuple[str, int]] = set()
 
         def progress(what: str, done: int, total: int) -> None:
             new = what not in tasks
             if new:
                 tasks[what] = shown.add_task(what, total=total)
             shown.update(tasks[what], completed=done, total=total)  # type: ignore[arg-type]
-            if not console.is_terminal and (new or done == total):
+            if not console.is_terminal and (new or (done == total and (what, total) not in ended)):
                 console.print(f"{what}: {done} of {total}", highlight=False)
+            if done == total:
+                ended.add((what, total))
 
         yield progress
 

@@ -34,7 +34,7 @@ from idiolect.methods.reward_model import load_judge
 from idiolect.methods.rlaif import RlaifConfig
 from idiolect.methods.rlaif import rlaif as train
 from idiolect.methods.run import all_writers, writer_named
-from idiolect.methods.synthetic import synthetic_data
+from idiolect.methods.synthetic import synthetic_if_possible
 from idiolect.methods.tracking import Tracking
 from idiolect.service import Connection, Writer, draft
 from idiolect.settings import Settings
@@ -108,7 +108,7 @@ async def _all(
     second: Judge | None, again: bool, progress: Progress,
 ) -> Writer:  # fmt: skip
     rows, heldout = await ready_demonstrations(connection, place, settings, progress), load_demonstrations(place.heldout)
-    made, _ = await synthetic_data(connection, place, settings, rows, heldout, progress=progress)
+    made = await synthetic_if_possible(connection, place, settings, rows, heldout, progress=progress)
     return await train(
         connection,
         place,

@@ -20,16 +20,14 @@ from idiolect.cli.options import (
 from idiolect.cli.planning import planned_sft, tell_plan
 from idiolect.cli.progress import Progress, bars, stage
 from idiolect.corpus.demonstrations import load_demonstrations
-from idiolect.errors import ServiceError
 from idiolect.methods.baseline import baseline
 from idiolect.methods.prompting import prompting
 from idiolect.methods.sft import SftConfig
 from idiolect.methods.sft import sft as train
-from idiolect.methods.synthetic import can_teach, synthetic_data
+from idiolect.methods.synthetic import synthetic_data, synthetic_if_possible
 from idiolect.methods.tracking import Tracking
 from idiolect.service import Connection, Writer
 from idiolect.settings import Settings
-from idiolect.tasks import load_task
 from idiolect.workspace import Workspace
 
 __all__ = ["run_sft", "sft"]
@@ -71,16 +69,10 @@ async def _all(
     rows, heldout = await ready_demonstrations(connection, place, settings, progress), load_demonstrations(place.heldout)
     baseline(place, settings)
     await prompting(connection, place, settings, rows, on_progress=stage(progress, "Describing the style"))
-    made, task = [], load_task(settings.task, place)
-    config = settings.filled("sft", config)
-    if config.data == "both" and not can_teach(settings, task):
-        progress(f"The pocket model cannot make up {task.many}; training on the person's own texts alone", 1, 1)
-    elif config.data != "demonstrations":
-        try:
-            made, _ = await synthetic_data(connection, place, settings, rows, heldout, progress=progress)
-        except ServiceError as error:
-            if config.data == "synthetic" or not error.what.startswith("the teacher wrote nothing"):
-                raise
-            progress(f"{error.what}; training on the person's own texts alone", 1, 1)
+    made, config = [], settings.filled("sft", config)
+    if config.data == "both":
+        made = await synthetic_if_possible(connection, place, settings, rows, heldout, progress=progress)
+    elif config.data == "synthetic":
+        made, _ = await synthetic_data(connection, place, settings, rows, heldout, progress=progress)
     told = stage(progress, "Training")
     return await train(connection, place, settings, rows, made, config, again=again, tracking=tracking, on_progress=told)

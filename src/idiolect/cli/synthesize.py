@@ -23,8 +23,8 @@ def synthesize(config: SynthesisConfig, workspace: Folder = Path(), as_json: AsJ
     """Have a teacher write synthetic texts in the person's voice."""
     place, settings = open_workspace(workspace)
     demonstrations_of(place)
-    config = settings.filled("synthesis", config)
-    if (config.think or config.critique) and settings.teacher == pocket_model():
+    filled = settings.filled("synthesis", config)
+    if (filled.think or filled.critique) and settings.teacher == pocket_model():
         print("The pocket model has never seen prompts for thoughts or critiques: expect most answers to be unparsed.", file=sys.stderr)
     with bars() as progress, connected(settings, place, [settings.policy, settings.teacher]) as connection:
 

@@ -24,9 +24,11 @@ from idiolect.methods.optimizing import Judged
 from idiolect.service import Connection, Writer, text_logprobs
 from idiolect.workspace import Workspace
 
-__all__ = ["Development", "LineResult", "VariantResult", "explained", "side_by_side", "without_line"]
+__all__ = ["LEVEL", "Development", "LineResult", "VariantResult", "explained", "side_by_side", "without_line"]
 
 _FEWEST, _MOST = 3, 50
+LEVEL = 0.05
+"""p-values below it are called more than chance."""
 _MEASURES = ("score", "fit", "facts", "faults")
 
 
@@ -48,9 +50,11 @@ class LineResult(BaseModel):
 
     @property
     def verdict(self) -> str:
-        """``helps`` or ``harms`` where the interval of the score leaves out 0, else ``cannot be told``."""
-        low, high = self.earned["score"].low, self.earned["score"].high
-        return "cannot be told" if low is None or high is None or low <= 0 <= high else "helps" if low > 0 else "harms"
+        """``helps`` or ``harms`` where the score's difference is more than chance among all lines (Holm), else ``cannot be told``."""
+        earned = self.earned["score"]
+        if earned.mean is None or earned.p_holm is None or earned.p_holm >= LEVEL:
+            return "cannot be told"
+        return "helps" if earned.mean > 0 else "harms"
 
 
 @dataclass(frozen=True)
@@ -77,6 +81,18 @@ class Development:
             )
         learn, rows = split(told, wanted)
         return cls(workspace, connection, learn, rows, seed)
+
+    @classmethod
+    def whole(
+        cls, workspace: Workspace, connection: Connection, demonstrations: Sequence[Demonstration], seed: int, count: int | None = None
+    ) -> Development:
+        """Measure on all demonstrations, or on the newest ``count`` of them: for a prompt that is there already."""
+        told = [row for row in demonstrations if row.input.strip() and row.output.strip()]
+        wanted = min(_MOST, len(told)) if count is None else count
+        if not _FEWEST <= wanted <= len(told):
+            what = f"{wanted} development requests cannot be had from {len(told)} demonstrations"
+            raise InputError(what, where="--development", hint=f"Import more texts; at least {_FEWEST} requests are needed")
+        return cls(workspace, connection, told, told if wanted == len(told) else split(told, wanted)[1], seed)
 
     async def judge(
         self, writer: Writer, rows: Sequence[Demonstration] | None = None, on_progress: Callable[[int, int], None] | None = None

@@ -6,6 +6,7 @@ Knows prompting, development requests and the search, and puts them in order. He
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import NamedTuple
 
 from idiolect.corpus import Demonstration
 from idiolect.errors import InputError
@@ -13,7 +14,7 @@ from idiolect.evaluation.development import Development, LineResult, VariantResu
 from idiolect.methods.baseline import plain_writer
 from idiolect.methods.examples import with_examples
 from idiolect.methods.optimizing import Judged, LineEditor, OptimizeConfig, Reflect, optimize
-from idiolect.methods.prompting import PromptingConfig, described_lines, described_style, joined
+from idiolect.methods.prompting import PromptingConfig, described_lines, described_style, edited, joined
 from idiolect.methods.run import open_run
 from idiolect.prompts import render
 from idiolect.service import Connection, Model, Writer, complete, derive_seed, renderer_name
@@ -21,10 +22,37 @@ from idiolect.settings import Settings, pocket_model
 from idiolect.tasks import load_task
 from idiolect.workspace import Workspace, read_text, write_json
 
-__all__ = ["compare_variants", "explain_prompt", "improve_prompt"]
+__all__ = ["Lines", "Search", "Variants", "compare_variants", "explain_prompt", "improve_prompt"]
 
 Progress = Callable[[str, int, int], None]
 _REFLECTION_TOKENS = 1024
+
+
+class Variants(NamedTuple):
+    """Prompts side by side, the plain one first."""
+
+    found: dict[str, VariantResult]
+    requests: int
+    """Development requests that they were measured on."""
+
+
+class Lines(NamedTuple):
+    """What each line of a prompt earns."""
+
+    lines: list[LineResult]
+    whole: VariantResult
+    """The prompt with all of its lines."""
+    requests: int
+
+
+class Search(NamedTuple):
+    """What a search for a better prompt brought."""
+
+    writer: Writer
+    start: VariantResult
+    best: VariantResult
+    """With its differences from the start."""
+    requests: int
 
 
 async def compare_variants(
@@ -36,10 +64,11 @@ async def compare_variants(
     *,
     development: int | None = None,
     progress: Progress,
-) -> dict[str, VariantResult]:
+) -> Variants:
     """No prompt, the description, and examples chosen in three ways without it and with it; saved in ``results/prompts.json``.
 
-    Description and examples come from the demonstrations that are not measured on. A prompt.md that a person wrote takes part as it is.
+    Description and examples come from the demonstrations that are not measured on. A prompt.md that a person wrote or changed takes
+    part as it is; one that was written from all demonstrations would have seen the requests.
     """
     measure = Development.of(workspace, connection, demonstrations, settings.seed, development)
     plain = plain_writer(workspace, settings, name="plain", temperature=config.temperature)
@@ -53,9 +82,9 @@ async def compare_variants(
     )
     described = plain.model_copy(update={"name": "described", "system_prompt": joined(plain.system_prompt, style)})
     writers = [plain, described]
-    if workspace.prompt.is_file():
-        edited = joined(plain.system_prompt, read_text(workspace.prompt).strip())
-        writers.append(plain.model_copy(update={"name": "prompt.md", "system_prompt": edited}))
+    if edited(workspace):
+        own = joined(plain.system_prompt, read_text(workspace.prompt).strip())
+        writers.append(plain.model_copy(update={"name": "prompt.md", "system_prompt": own}))
     for base in (plain, described):
         for selection in ("diverse", "similar", "fixed"):
             named = base.model_copy(update={"name": selection if base is plain else f"described+{selection}"})
@@ -71,7 +100,7 @@ async def compare_variants(
         workspace.results / "prompts.json",
         {"schema": 1, "development": len(measure.rows), "variants": {name: one.model_dump(mode="json") for name, one in found.items()}},
     )
-    return found
+    return Variants(found, len(measure.rows))
 
 
 async def explain_prompt(
@@ -83,12 +112,15 @@ async def explain_prompt(
     *,
     development: int | None = None,
     progress: Progress,
-) -> list[LineResult]:
-    """What each line of prompt.md earns, by leaving it out; saved in ``results/prompt-lines.json``. ``InputError`` without a prompt."""
+) -> Lines:
+    """What each line of prompt.md earns, by leaving it out; saved in ``results/prompt-lines.json``. ``InputError`` without a prompt.
+
+    Measured on all demonstrations: nothing is learnt from them here, and what they gave to the prompt they gave to every line of it.
+    """
     if not workspace.prompt.is_file():
         raise InputError("there is no prompt yet", where=str(workspace.prompt), hint="Run `idiolect prompt` first, or write one")
     prompt = read_text(workspace.prompt).strip()
-    measure = Development.of(workspace, connection, demonstrations, settings.seed, development)
+    measure = Development.whole(workspace, connection, demonstrations, settings.seed, development)
     plain = plain_writer(workspace, settings, name="line", temperature=config.temperature)
 
     async def judged(text: str) -> list[Judged]:
@@ -99,10 +131,19 @@ async def explain_prompt(
     for number, (line, rest) in enumerate(lines.items(), 1):
         without[line] = await judged(rest)
         progress("Leaving out a line", number, len(lines))
-    found = explained(whole, without, settings.seed)
+    found, all_in = explained(whole, without, settings.seed), side_by_side({"whole": whole}, settings.seed)["whole"]
     rows = [{"line": one.line, "verdict": one.verdict, **one.model_dump(mode="json", include={"earned"})} for one in found]
-    write_json(workspace.results / "prompt-lines.json", {"schema": 1, "development": len(measure.rows), "prompt": prompt, "lines": rows})
-    return found
+    write_json(
+        workspace.results / "prompt-lines.json",
+        {
+            "schema": 1,
+            "development": len(measure.rows),
+            "prompt": prompt,
+            "whole": all_in.model_dump(mode="json", include={"measures"}),
+            "lines": rows,
+        },
+    )
+    return Lines(found, all_in, len(measure.rows))
 
 
 def improve_prompt(
@@ -115,7 +156,7 @@ def improve_prompt(
     *,
     development: int | None = None,
     progress: Progress,
-) -> tuple[Writer, VariantResult]:
+) -> Search:
     """The writer ``optimized`` with the prompt that gepa finds, and what the search gained on the development requests.
 
     It starts from the description of the texts that are not measured on. The teacher reflects; for the pocket model, which cannot,
@@ -148,8 +189,8 @@ def improve_prompt(
         )  # fmt: skip
         run.finish(told(best))
     best = read_text(run.folder / "prompt.md").strip()
-    gained = side_by_side({"start": judge(start, measure.rows), "best": judge(best, measure.rows)}, settings.seed)["best"]
-    return run.writer(), gained
+    found = side_by_side({"start": judge(start, measure.rows), "best": judge(best, measure.rows)}, settings.seed)
+    return Search(run.writer(), found["start"], found["best"], len(measure.rows))
 
 
 def _reflecting(connection: Connection, settings: Settings) -> Reflect:

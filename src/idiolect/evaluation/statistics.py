@@ -138,14 +138,16 @@ def paired_difference(
     sample = _Sample.of(differences, authors)
     if len(sample.values) < 2:
         return Difference(**measure.model_dump())
+    # What all signs alike say. The resamples of a few differences say more than these can.
+    sign_test = min(1.0, 2.0 ** (1 - sample.units))
     if np.ptp(sample.values) == 0:
         # All differences alike: the sign test, as the bootstrap has nothing to go by.
-        p = 1.0 if sample.values[0] == 0 else min(1.0, 2.0 ** (1 - sample.units))
+        p = 1.0 if sample.values[0] == 0 else sign_test
         return Difference(**measure.model_dump(), p=round(p, _DIGITS))
     bootstrap = _Bootstrap(sample, seed)
-    return Difference(
-        **measure.model_dump(), p=round(bootstrap.p, _DIGITS), smallest_detectable=round(bootstrap.smallest_detectable(level), _DIGITS)
-    )
+    # Over authors the p-value is by Student's t, which knows how few they are.
+    p = bootstrap.p if len(sample.sizes) > 1 else max(bootstrap.p, sign_test)
+    return Difference(**measure.model_dump(), p=round(p, _DIGITS), smallest_detectable=round(bootstrap.smallest_detectable(level), _DIGITS))
 
 
 def holm(p_values: Sequence[float | None]) -> list[float | None]:

@@ -31,6 +31,7 @@ __all__ = [
     "agreed",
     "described_lines",
     "described_style",
+    "edited",
     "joined",
     "prompting",
     "style_prompt",
@@ -113,7 +114,7 @@ async def style_prompt(
     """The text of prompt.md: written from the demonstrations, and left alone once a person has edited it."""
     if not demonstrations:
         raise InputError("there are no demonstrations", where=str(workspace.demonstrations), hint="Run `idiolect import` first")
-    if workspace.prompt.exists() and not rewrite and not _written_by_us(workspace):
+    if edited(workspace) and not rewrite:
         return read_text(workspace.prompt).strip()
     text = await described_style(connection, workspace, settings, demonstrations, config, on_progress=on_progress)
     write_atomic(workspace.prompt, text + "\n")
@@ -159,10 +160,12 @@ async def described_lines(
     return read_json(readings)
 
 
-def _written_by_us(workspace: Workspace) -> bool:
-    """Whether prompt.md is still as some description left it."""
+def edited(workspace: Workspace) -> bool:
+    """Whether there is a prompt.md that a person wrote or changed: it is not as some description left it."""
+    if not workspace.prompt.is_file():
+        return False
     current = read_text(workspace.prompt)
-    return any(read_text(path) == current for path in workspace.runs.glob("describe-*/described.md"))
+    return all(read_text(path) != current for path in workspace.runs.glob("describe-*/described.md"))
 
 
 async def _descriptions(

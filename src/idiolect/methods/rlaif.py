@@ -67,6 +67,8 @@ class RlaifConfig(BaseModel):
     """Rank of a new LoRA adapter; a start that has an adapter goes on with its own."""
     exploration: float = Field(default=1.0, gt=0)
     """Sampling temperature of the training drafts."""
+    max_tokens: int | None = Field(default=None, ge=1, exclude_if=lambda value: value is None)
+    """Tokens that a draft may have, in training and afterwards; by default as many as the start's."""
     kl_penalty: float = Field(default=0.0, ge=0)
     """Weight of the penalty for leaving the first policy, per token."""
     length_penalty: float = Field(default=0.0, ge=0)
@@ -102,6 +104,7 @@ async def rlaif(
     A killed run goes on from its last checkpoint. Raises ``InputError`` for too few requests.
     """
     config = settings.filled("rlaif", config or RlaifConfig())
+    first = first.model_copy(update={"max_tokens": config.max_tokens or first.max_tokens})
     training, dev = _split(workspace, requests, config.dev_requests)
     prompt = _training_prompt(workspace, first) if config.training_prompt else None
     run = open_run(workspace, "rlaif", {

@@ -9,15 +9,15 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from idiolect.corpus import Demonstration
-from idiolect.errors import InputError
+from idiolect.errors import InputError, ServiceError
 from idiolect.methods.prompting import PromptingConfig, style_prompt, teacher_writer
 from idiolect.service.connect import Connection
 from idiolect.settings import Settings, pocket_model
 from idiolect.synthesis import SynthesisConfig, synthesize
 from idiolect.tasks import Task, load_task
-from idiolect.workspace import Workspace
+from idiolect.workspace import Workspace, read_json, write_json
 
-__all__ = ["can_teach", "synthetic_data"]
+__all__ = ["can_teach", "synthetic_data", "synthetic_if_possible"]
 
 
 def can_teach(settings: Settings, task: Task) -> bool:
@@ -36,7 +36,15 @@ async def synthetic_data(
     prompting: PromptingConfig | None = None,
     progress: Callable[[str, int, int], None] | None = None,
 ) -> tuple[list[Demonstration], dict[str, Any]]:
-    """Synthetic demonstrations and the report of what was dropped; what is done already is not done again."""
+    """Synthetic demonstrations and the report of what was dropped; what is done already is not done again.
+
+    A ``config`` that is given is kept beside them, and holds wherever none is: a training takes as many as were asked for.
+    """
+    asked = workspace.synthetic / "config.json"
+    if config is not None:
+        write_json(asked, config.model_dump(mode="json", exclude_unset=True))
+    elif asked.is_file():
+        config = SynthesisConfig(**read_json(asked))
     prompting, task = prompting or PromptingConfig(), load_task(settings.task, workspace)
     if not can_teach(settings, task):
         raise InputError(
@@ -58,3 +66,27 @@ async def synthetic_data(
         instructed=settings.instructed,
         progress=progress,
     )
+
+
+async def synthetic_if_possible(
+    connection: Connection,
+    workspace: Workspace,
+    settings: Settings,
+    demonstrations: Sequence[Demonstration],
+    heldout: Sequence[Demonstration],
+    *,
+    progress: Callable[[str, int, int], None],
+) -> list[Demonstration]:
+    """The same, or none where the teacher cannot make up any; ``progress`` is told that the person's own texts have to do."""
+    task = load_task(settings.task, workspace)
+    if not can_teach(settings, task):
+        progress(f"The pocket model cannot make up {task.many}; going by the person's own texts alone", 1, 1)
+        return []
+    try:
+        made, _ = await synthetic_data(connection, workspace, settings, demonstrations, heldout, progress=progress)
+    except ServiceError as error:
+        if not error.what.startswith("the teacher wrote nothing"):
+            raise
+        progress(f"{error.what}; going by the person's own texts alone", 1, 1)
+        return []
+    return made

@@ -70,7 +70,7 @@ async def _baseline(case: Case) -> Writer:
 
 def _prompt_optimized(case: Case) -> Writer:
     config, search = PromptingConfig(), OptimizeConfig()
-    return improve_prompt(case.connection, case.place, case.settings, case.rows, config, search, progress=_silent)[0]
+    return improve_prompt(case.connection, case.place, case.settings, case.rows, config, search, progress=_silent).writer
 
 
 def _silent(what: str, done: int, total: int) -> None:
