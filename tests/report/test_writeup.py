@@ -11,7 +11,7 @@ from pypdf import PdfReader
 from typer.testing import CliRunner
 
 from idiolect.cli import app
-from idiolect.evaluation.results import load_results
+from idiolect.evaluation.results import Measure, load_results
 from idiolect.evaluation.statistics import Difference
 from idiolect.report import build_writeup, render_markdown
 from idiolect.report.document import Card, Cards, Cell, Listing, Piece, Points, Report, Section, Table
@@ -21,6 +21,7 @@ from idiolect.tasks import load_task
 from idiolect.workspace import Workspace, write_json, write_json_lines
 
 ADAPTER = "tinker://x/sampler_weights/final"
+ROUNDS = "tinker://y/sampler_weights/final"
 SECTIONS = ["What came out", "System prompt", "Checkpoints", "Rubric", "Runs", "For and against each method", "Reward hacking",
             "What was tried", "Limits"]  # fmt: skip
 
@@ -40,7 +41,56 @@ def place(workspace: Workspace, tmp_path: Path) -> Workspace:
     rewarded = place.runs / "rlaif-20260316-101500"
     write_json(rewarded / "config.json", {"method": "rlaif", "steps": 8, "group_size": 4, "base_model": "/home/someone/models/small"})
     write_json(rewarded / "watch.json", {"chosen_step": 4, "last_step": 8, "alarms": ["facts_kept"]})
+    # A training on rewards that was given back, and one in rounds that went on from sft.
+    kept = {"name": "rlaif", "adapter": ADAPTER}
+    write_json(
+        place.runs / "rlaif-20260317-101500" / "config.json", {"method": "rlaif", "steps": 4, "first": {"name": "sft", "adapter": ADAPTER}}
+    )
+    write_json(place.runs / "rlaif-20260317-101500" / "writer.json", kept)
+    write_json(place.runs / "rlaif-20260317-101500" / "watch.json", {"chosen_step": 0, "last_step": 4, "alarms": []})
+    rounds = place.runs / "ditto-20260318-101500"
+    write_json(rounds / "config.json", {"method": "ditto", "rounds": 4, "steps": 10, "first": "tinker://x/weights/final"})
+    write_json(rounds / "writer.json", {"name": "ditto", "adapter": ROUNDS})
+    write_json_lines(rounds / "checkpoints.jsonl", [{"round": n, "state": f"tinker://y/weights/round-{n}"} for n in range(5)])
+    write_json_lines(rounds / "metrics.jsonl", [{"phase": "dpo", "step": n, "dpo_loss": 0.7 - n / 100} for n in range(40)])
+    results = load_results(place.results / "compare.json")
+    about = {**results.about["writers"], "rlaif": {"adapter": ADAPTER}, "ditto": {"adapter": ROUNDS}}
+    writers = {**results.writers, "rlaif": results.writers["sft"], "ditto": results.writers["sft"]}
+    results.model_copy(update={"writers": writers, "about": {**results.about, "writers": about}}).save(place.results / "compare.json")
+    write_json(place.synthetic / "report.json", {
+        "requests": {"kept": 20, "dropped": {}}, "texts": {"kept": 16, "dropped": {"fact-losing": 14}},
+    })  # fmt: skip
     return place
+
+
+def test_what_a_training_took_is_its_own(place: Workspace) -> None:
+    text = build_writeup(place, Settings.load(place.settings)).markdown.read_text(encoding="utf-8")
+    points = {line.split("**")[1]: line for line in text.splitlines() if line.startswith("- **") and "For it:" in line}
+    assert "needs a training of 30 steps and its own checkpoint" in points["sft"]
+    assert "no step of its training was taken by the watch, so it is sft unchanged" in points["rlaif"]
+    assert "needs a training of 40 steps after that of sft and its own checkpoint" in points["ditto"]
+    assert "| ditto-20260318-101500 | training state | tinker://y/weights/round-4 |" in text
+    assert "round-3" not in text
+    assert "| rlaif-20260317-101500 | sampler weights, those of its start |" in text
+    assert "It ended with the weights that it began with." in text
+    assert "DPO loss (nats) went from 0.70 to 0.31 in 40 steps." in text
+    assert "20 synthetic requests were kept; dropped: none. 16 synthetic texts were kept; dropped: 14 fact-losing." in text
+
+
+def test_length_and_copying_are_held_to_the_person(place: Workspace) -> None:
+    found = load_results(place.results / "compare.json").writers["sft"]
+    sure = {"low": 0.2, "high": 0.4, "p": 0.001, "p_holm": 0.001}
+    longer = {"length_ratio": Difference(mean=0.3, **sure), "verbatim_overlap": Difference(mean=0.3, **sure)}
+    near = found.model_copy(update={"length_ratio": Measure(mean=0.9), "verbatim_overlap": Measure(mean=0.3)})
+    own = {"verbatim_overlap": Measure(mean=0.3, low=0.25, high=0.35)}
+    assert argued(longer, near, own) == (["comes closer to the person's length (0.90 of it, 0.60 as it is)"], [], [])
+    far = found.model_copy(update={"length_ratio": Measure(mean=1.3), "verbatim_overlap": Measure(mean=0.6)})
+    pros, cons, _ = argued(longer, far, own)
+    assert pros == []
+    assert [one.split(" (")[0] for one in cons] == [
+        "copies longer passages from the person's texts",
+        "writes longer than the model as it is",
+    ]
 
 
 def test_every_section_is_filled_from_the_runs(place: Workspace) -> None:
@@ -48,12 +98,13 @@ def test_every_section_is_filled_from_the_runs(place: Workspace) -> None:
     # The rubric, in its code block, has headings of its own.
     assert [line[3:] for line in text.splitlines() if line.startswith("## ") and line[3:] in SECTIONS] == SECTIONS
     assert "Write <b>so</b>." in text  # the prompt as it is, in a code block
-    assert "| sft-20260314-101500 | final | tinker://x/sampler\\_weights/final tinker://x/weights/final |" in text
+    assert "| sft-20260314-101500 | sampler weights | tinker://x/sampler\\_weights/final |" in text
+    assert "| sft-20260314-101500 | training state | tinker://x/weights/final |" in text
     assert "000010" not in text
     assert load_task("email").rubric.strip() in text
     assert "https://wandb.example/me/mine/runs/abc" in text
     assert "everybody can see" in text
-    assert "The best look was before step 4 of 8. While the reward rose, these fell: facts-kept." in text
+    assert "The best look was before step 4 of 8. While its wins with the judge rose, these fell: facts-kept." in text
     assert "training loss (nats a token) went from 3.00 to 0.10 in 30 steps." in text
     assert "| sft-20260315-101500 |" in text  # tried, not compared
     assert "/home/someone" not in text

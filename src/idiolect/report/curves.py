@@ -19,10 +19,22 @@ from idiolect.workspace import Workspace, read_json, read_json_lines
 
 __all__ = ["Curves", "Training", "curves_of", "portable", "trainings_of"]
 
+_LABELS = {
+    "train_mean_nll": "training loss (nats a token)",
+    "test_mean_nll": "test loss (nats a token)",
+    "win_rate_vs_base": "win rate against the first policy",
+    "dev/facts_kept": "facts kept on development requests",
+    "dev/kl": "KL from the first policy (nats a token)",
+    "env/all/reward/total": "reward of a draft",
+    "loss": "loss of the imitation (nats a token)",
+    "dpo_loss": "DPO loss (nats)",
+    "accuracy": "share of pairs in the right order",
+}
+"""Metrics that are shown wherever they are logged, in this order."""
 _METRIC = re.compile(r"nll|loss|reward|accuracy|margin|(?:^|[/_])kl(?:$|[/_])")
-_NO_METRIC = re.compile(r"^(?:num_|time/|progress|epoch|step)")
-_LABELS = {"train_mean_nll": "training loss (nats a token)", "test_mean_nll": "test loss (nats a token)"}
+_NO_METRIC = re.compile(r"^(?:num_|time/|progress|epoch|step|optim/)")
 _MOST_METRICS = 4
+"""Others join where fewer of the known ones are there."""
 
 
 @dataclass(frozen=True)
@@ -79,16 +91,18 @@ def trainings_of(workspace: Workspace, writers: Mapping[str, Mapping[str, Any]])
 
 
 def curves_of(trainings: Sequence[Training]) -> list[Curves]:
-    """A curve for each metric that has two steps or more, those that most runs have first."""
+    """A curve for each metric that has two steps or more: the known ones, then others, those that most runs have first."""
     metrics: dict[str, dict[str, tuple[tuple[int, float], ...]]] = {}
     for training in trainings:
         for key in dict.fromkeys(key for row in training.rows for key in row):
-            if not _METRIC.search(key) or _NO_METRIC.search(key):
+            if key not in _LABELS and (not _METRIC.search(key) or _NO_METRIC.search(key)):
                 continue
             points = tuple(_points(training.rows, key))
             if len(points) > 1:
                 metrics.setdefault(key, {})[training.name] = points
-    chosen = sorted(metrics, key=lambda key: -len(metrics[key]))[:_MOST_METRICS]
+    known = [key for key in _LABELS if key in metrics]
+    others = sorted((key for key in metrics if key not in _LABELS), key=lambda key: -len(metrics[key]))
+    chosen = [*known, *others[: max(0, _MOST_METRICS - len(known))]]
     return [Curves(re.sub(r"\W+", "-", key), _LABELS.get(key, key.replace("_", " ")), metrics[key]) for key in chosen]
 
 
