@@ -15,7 +15,7 @@ from idiolect.corpus.demonstrations import load_demonstrations, save_demonstrati
 from idiolect.methods.run import writer_named
 from idiolect.pocket.demo import prepare
 from idiolect.settings import pocket_model
-from idiolect.workspace import Workspace, read_json, read_json_lines
+from idiolect.workspace import Workspace, read_json, read_json_lines, write_json
 from running_engine import RunningEngine, start_engine
 from wandb_files import points
 
@@ -36,6 +36,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
     rows = load_demonstrations(place.demonstrations)[:4]
     save_demonstrations(place.demonstrations, rows)
     place.prompt.write_text("Write as I do.\n")  # edited by hand, so that no model has to describe the style
+    write_json(place.synthetic / "config.json", {"per_topic": 1, "attempts": 1})
     return place
 
 
@@ -60,6 +61,7 @@ def logged(folder: Path) -> dict[str, list]:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(600)
 def test_each_script_trains_and_logs_its_curves(engine: RunningEngine, place: Workspace) -> None:
     # One test, since each goes on from what the one before it left.
     told = ran(engine, place, "sft", "data=demonstrations", "max_steps=3", "batch_size=2", "lora_rank=4")
