@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
+import subprocess
+import sys
 import zipfile
 from pathlib import Path
 
@@ -99,6 +102,8 @@ def test_what_is_missing_is_listed_with_what_to_do(project: Path, place: Workspa
         ([cell("a", 1, PLOT, {"output_type": "stream", "text": ["key tml-abcdefghij", "klmnopqrst"]})], "holds a Tinker key"),
         ([cell("a", 1, PLOT, {"output_type": "stream", "text": ["to ann@example.org\n"]})], "private details (1 email)"),
         ([cell("a", 1, PLOT, {"output_type": "stream", "text": MAIL[:40] + "\n" + MAIL[40:]})], "quotes 1 of your own mails (mail-7)"),
+        # From the middle, quoted, in other letters.
+        ([cell("a", 1, PLOT, {"output_type": "stream", "text": "> " + MAIL[22:].upper()})], "quotes 1 of your own mails (mail-7)"),
     ],
 )
 def test_a_notebook_s_faults_are_found(project: Path, place: Workspace, cells: list[dict], said: str) -> None:
@@ -120,9 +125,40 @@ def test_keys_of_the_environment_are_looked_for(project: Path, place: Workspace,
     assert faults_with(project, place) == "scripts/sft.py: holds the value of WANDB_API_KEY"
 
 
+def test_keys_of_a_file_beside_the_notebook_are_looked_for(project: Path, place: Workspace, tmp_path: Path) -> None:
+    (project / ".env").write_text("TINKER_API_KEY=a-key-of-no-known-form\n")
+    (project / "scripts" / "sft.py").write_text("KEY = 'a-key-of-no-known-form'\n")
+    command = [sys.executable, "-m", "idiolect", "submit", "--workspace", str(place.root), "--project", str(project)]
+    environment = {name: value for name, value in os.environ.items() if name != "TINKER_API_KEY"}
+    done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "- scripts/sft.py: holds the value of TINKER_API_KEY" in done.stderr
+
+
+def test_a_word_of_another_language_is_no_to_do(project: Path, place: Workspace) -> None:
+    write_notebook(project, cell("a", 1, PLOT, {"output_type": "stream", "text": "Hola Ana, todo bien"}))
+    assert gather(project, place).faults == ()
+
+
+def test_results_are_looked_through_as_texts(project: Path, place: Workspace) -> None:
+    # In the file a line's end is a backslash and an n.
+    results = json.loads((place.results / "compare.json").read_text())
+    results["about"]["note"] = MAIL[:40] + "\n" + MAIL[40:]
+    (place.results / "compare.json").write_text(json.dumps(results))
+    build_writeup(place, Settings.load(place.settings))
+    assert gather(project, place).faults == ("results/compare.json: quotes 1 of your own mails (mail-7); --own-mail says that you agree",)
+
+
+def test_a_writeup_without_a_section_is_said(project: Path, place: Workspace) -> None:
+    path = place.results / "writeup.md"
+    path.write_text(path.read_text().replace("## Limits", "## Ends"))
+    assert faults_with(project, place) == "writeup.md: has no section 'Limits'"
+
+
 def test_a_writeup_older_than_the_results_is_said(project: Path, place: Workspace) -> None:
     (place.results / "compare.json").touch()
     assert "writeup.md: is older than the results" in faults_with(project, place)
+    assert "writeup.pdf: is older than the results" in faults_with(project, place)
 
 
 def test_command_line_lists_faults_and_packs_nothing(project: Path, place: Workspace, tmp_path: Path) -> None:

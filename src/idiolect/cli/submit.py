@@ -13,6 +13,7 @@ from idiolect.cli.options import AsJson, Folder, open_workspace
 from idiolect.cli.options import report as tell
 from idiolect.methods.tracking import REMINDER, links
 from idiolect.report.submission import gather, pack
+from idiolect.settings import load_env_files
 
 __all__ = ["submit"]
 
@@ -26,6 +27,8 @@ def submit(
 ) -> None:
     """Check what is handed in, and pack it as a ZIP."""
     place, _ = open_workspace(workspace)
+    # The keys that a .env beside the notebook holds are looked for, too.
+    load_env_files(project.expanduser())
     found = gather(project.expanduser().resolve(), place, own_mail=own_mail)
     if found.faults:
         if as_json:

@@ -34,7 +34,8 @@ _CODE = (
     "data.example.json",
     ".env.example",
 )
-_TO_DO = re.compile(r"\bTODO\b|\bFIXME\b|YOUR CODE HERE|NotImplementedError|\bTBD\b|\[fill in", re.IGNORECASE)
+# In capitals only: "todo" is Spanish for "all", and a person may write so.
+_TO_DO = re.compile(r"\b(?:TODO|FIXME|TBD)\b|NotImplementedError|(?i:your code here|\[fill in)")
 _SECRETS = {
     "a Tinker key": re.compile(r"\btml-[A-Za-z0-9_-]{16,}"),
     "a key": re.compile(r"\b(?:sk|hf|ghp|wandb_v1)[-_][A-Za-z0-9_-]{20,}"),
@@ -71,7 +72,7 @@ def gather(project: Path, workspace: Workspace, *, own_mail: bool = False) -> Su
         faults += notebook_faults(project / NOTEBOOK)
     if "writeup.md" in files:
         faults += _writeup_faults(workspace)
-    own = [] if own_mail or workspace.truth.is_file() else _own_words(workspace)
+    own = {} if own_mail or workspace.truth.is_file() else _own_passages(workspace)
     for name, content in files.items():
         if not name.endswith(".pdf"):
             faults += [
@@ -128,14 +129,16 @@ def notebook_faults(path: Path) -> Iterator[str]:
 
 def _writeup_faults(workspace: Workspace) -> Iterator[str]:
     results, text = workspace.results / "compare.json", read_text(workspace.results / "writeup.md")
-    if results.is_file() and results.stat().st_mtime_ns > (workspace.results / "writeup.md").stat().st_mtime_ns:
-        yield "writeup.md: is older than the results; `idiolect report --writeup` renews it"
+    for name in ("writeup.md", "writeup.pdf"):
+        path = workspace.results / name
+        if results.is_file() and path.is_file() and results.stat().st_mtime_ns > path.stat().st_mtime_ns:
+            yield f"{name}: is older than the results; `idiolect report --writeup` renews it"
     for title in ("System prompt", "Checkpoints", "Rubric", "Runs", "Reward hacking", "What was tried", "Limits"):
         if f"## {title}" not in text:
             yield f"writeup.md: has no section {title!r}"
 
 
-def _text_faults(text: str, *, simulated: bool, own: list[tuple[str, str]]) -> Iterator[str]:
+def _text_faults(text: str, *, simulated: bool, own: dict[str, str]) -> Iterator[str]:
     if found := _TO_DO.search(text):
         yield f"holds a to-do: {found[0]!r}"
     for what, pattern in _SECRETS.items():
@@ -151,22 +154,27 @@ def _text_faults(text: str, *, simulated: bool, own: list[tuple[str, str]]) -> I
     told = ", ".join(f"{count} {kind}" for kind, count in table.counts().items() if kind in _PRIVATE and count)
     if told:
         yield f"holds private details ({told}); `idiolect import --redact` replaces them"
-    quoted = [identity for identity, words in own if words in " ".join(text.split())]
+    quoted = list(dict.fromkeys(own[passage] for passage in _passages(text) if passage in own)) if own else []
     if quoted:
         yield f"quotes {len(quoted)} of your own mails ({', '.join(quoted[:3])}); --own-mail says that you agree"
 
 
-def _own_words(workspace: Workspace) -> list[tuple[str, str]]:
-    """The beginning of each of the person's own texts, twelve words long, by the text's id."""
+def _own_passages(workspace: Workspace) -> dict[str, str]:
+    """Every passage of twelve words of the person's own texts → the text's id."""
     rows = [*load_demonstrations(workspace.demonstrations), *load_demonstrations(workspace.heldout)]
-    begun = ((row.id, " ".join(row.output.split()[:_QUOTED_WORDS])) for row in rows if row.output)
-    return [(identity, words) for identity, words in begun if len(words.split()) == _QUOTED_WORDS]
+    return {passage: row.id for row in rows for passage in _passages(row.output)}
+
+
+def _passages(text: str) -> Iterator[str]:
+    """All runs of twelve words, whatever stands between them."""
+    words = re.findall(r"\w+", text.casefold())
+    return (" ".join(words[start : start + _QUOTED_WORDS]) for start in range(len(words) - _QUOTED_WORDS + 1))
 
 
 def _shown_text(name: str, content: bytes) -> str:
-    """The text of a file; of a notebook its sources and outputs without pictures."""
+    """The text of a file; of JSON its texts, of a notebook sources and outputs without pictures."""
     text = content.decode(errors="replace")
-    if not name.endswith(".ipynb"):
+    if not name.endswith((".ipynb", ".json")):
         return text
     try:
         return "\n".join(_texts(json.loads(text)))
