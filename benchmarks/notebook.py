@@ -6,8 +6,12 @@ The source is in the percent format: ``# %%`` begins a cell, ``# %% [markdown]``
 from __future__ import annotations
 
 import argparse
+import os
 import re
+import shutil
+import sys
 from pathlib import Path
+from typing import Any
 
 import nbformat
 from nbclient import NotebookClient
@@ -41,15 +45,29 @@ def built() -> nbformat.NotebookNode:
 def executed(folder: Path) -> nbformat.NotebookNode:
     """The notebook after all of its cells were run in ``folder``. What a cell raises is raised here."""
     notebook = built()
-    NotebookClient(notebook, timeout=SECONDS_A_CELL, kernel_name="python3", resources={"metadata": {"path": str(folder)}}).execute()
+
+    def begun(cell: Any, cell_index: int) -> None:
+        if cell.cell_type == "code":
+            print(f"cell {cell_index + 1} of {len(notebook.cells)}: {cell.source.partition(chr(10))[0]}", file=sys.stderr, flush=True)
+
+    NotebookClient(
+        notebook, timeout=SECONDS_A_CELL, kernel_name="python3", resources={"metadata": {"path": str(folder)}}, on_cell_start=begun,
+        coalesce_streams=True,
+    ).execute()  # fmt: skip
     for cell in notebook.cells:
         # When a cell ran says nothing, and would make each execution another file.
         cell.metadata.pop("execution", None)
         # Warnings of packages name folders of this machine.
         if "outputs" in cell:
-            cell.outputs = [output for output in cell.outputs if output.get("name") != "stderr"]
+            cell.outputs = [output for output in cell.outputs if output.get("name") != "stderr" and not _empty(output)]
     notebook.metadata.pop("language_info", None)
     return notebook
+
+
+def _empty(output: Any) -> bool:
+    """A bar that is gone, of which the loops of the cookbook leave many."""
+    html = "".join(output.get("data", {}).get("text/html", ""))
+    return bool(html) and not re.sub(r"<[^>]*>", "", html).strip()
 
 
 def main() -> None:
@@ -58,6 +76,10 @@ def main() -> None:
     out = parser.parse_args().out
     nbformat.write(executed(TARGET.parent), out)
     print(f"{out}: {out.stat().st_size / 1024:.0f} KiB")
+    if out == TARGET:
+        # The writeup that is kept beside the notebook is of the same runs.
+        workspace = TARGET.parent / os.environ.get("IDIOLECT_NOTEBOOK_WORKSPACE", "notebook-out")
+        print(shutil.copyfile(workspace / "results" / "writeup.md", TARGET.parent / "writeup.md"))
 
 
 if __name__ == "__main__":

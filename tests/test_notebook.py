@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -34,6 +35,12 @@ def test_the_kept_notebook_is_its_source_executed() -> None:
     assert [(cell["cell_type"], "".join(cell["source"])) for cell in kept["cells"]] == source_cells(), "run `make notebook`"
     assert list(notebook_faults(NOTEBOOK)) == []
     assert NOTEBOOK.stat().st_size < 1_000_000
+    outputs = [output for cell in kept["cells"] for output in cell.get("outputs", ())]
+    # Every plot as PNG, since SVG does not show in a notebook that nobody has trusted; no remains of bars.
+    pictures = [output for output in outputs if any(kind.startswith("image/") for kind in output.get("data", {}))]
+    assert len(pictures) >= 9
+    assert all("image/png" in output["data"] for output in pictures)
+    assert all(re.sub("<[^>]*>", "", "".join(output["data"].get("text/html", "x"))).strip() for output in outputs if "data" in output)
     text = NOTEBOOK.read_text(encoding="utf-8")
     # Folders of the machine that made it.
     assert not any(f"{start}" in text for start in ("/home/", "/root/", "/tmp/", str(ROOT)))

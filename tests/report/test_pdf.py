@@ -8,12 +8,15 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from PIL import Image
 from pypdf import PdfReader
 
 from idiolect.evaluation.results import load_drafts, load_results
-from idiolect.report import build_report, contents, render_pdf
+from idiolect.report import build_report, contents, render_pdf, render_png
 from idiolect.report.document import Figures, Table
+from idiolect.report.findings import ordered
 from idiolect.report.pdf import _is_emoji, _named
+from idiolect.report.plots import figures_of
 from idiolect.workspace import Workspace
 
 
@@ -61,6 +64,17 @@ def test_plots_are_drawn_with_their_numbers(text: str, workspace: Workspace) -> 
     assert "training loss (nats a token)" in text
     # In the table of the ranking, in the plot, and in the plot's table.
     assert all(text.count(f"{one.chance.mean:.2f}") >= 3 for one in results.ranking)
+
+
+def test_a_plot_is_a_picture_for_viewers_without_svg(workspace: Workspace) -> None:
+    results = load_results(workspace.results / "compare.json")
+    one, other = figures_of(results, ordered(results))[:2]
+    picture = Image.open(io.BytesIO(render_png(one.svg)))
+    assert (picture.format, picture.width > 400, picture.height > 200) == ("PNG", True, True)
+    # Dark ink on light paper, and not an empty sheet.
+    low, high = picture.convert("L").getextrema()
+    assert (low < 80, high > 240) == (True, True)
+    assert render_png(one.svg) == render_png(one.svg) != render_png(other.svg)
 
 
 def test_same_report_gives_the_same_bytes(workspace: Workspace) -> None:

@@ -19,7 +19,7 @@ from idiolect.evaluation.statistics import Difference, Measure
 from idiolect.methods.optimizing import OptimizeConfig
 from idiolect.methods.prompting import PromptingConfig, prompting
 
-__all__ = ["prompt"]
+__all__ = ["prompt", "told_lines", "told_search", "told_variants"]
 
 _BUDGET = OptimizeConfig.model_fields["budget"]
 
@@ -50,12 +50,12 @@ def prompt(
         rows = connection.run(ready_demonstrations(connection, place, settings, progress))
         given = (connection, place, settings, rows, config)
         if variants:
-            values, text = _told_variants(connection.run(compare_variants(*given, development=development, progress=progress)))
+            values, text = told_variants(connection.run(compare_variants(*given, development=development, progress=progress)))
         elif explain:
-            values, text = _told_lines(connection.run(explain_prompt(*given, development=development, progress=progress)))
+            values, text = told_lines(connection.run(explain_prompt(*given, development=development, progress=progress)))
         elif optimize:
             search = OptimizeConfig(budget=budget)
-            values, text = _told_search(improve_prompt(*given, search, development=development, progress=progress))
+            values, text = told_search(improve_prompt(*given, search, development=development, progress=progress))
         else:
             writers = connection.run(prompting(*given, rewrite=rewrite, on_progress=stage(progress, "Describing the style")))
             values = {name: writer.model_dump(mode="json") for name, writer in writers.items()}
@@ -70,7 +70,8 @@ _SCORE = (
 )
 
 
-def _told_variants(given: Variants) -> Told:
+def told_variants(given: Variants) -> Told:
+    """Prompts side by side, for programs and for people."""
     found, requests = given
     first = next(iter(found))
     head = ("prompt", "score", "likelihood of own text", "facts kept", f"score, more than {first}", "p")
@@ -102,7 +103,8 @@ def _how_to_take(name: str) -> str:
     return f" `idiolect prompt --selection {selection}{' --described' if described else ''}` makes it the writer `few_shot`."
 
 
-def _told_lines(given: Lines) -> Told:
+def told_lines(given: Lines) -> Told:
+    """What each line earns, most first, for programs and for people."""
     found, whole, requests = given
     score = whole.measures["score"]
     ordered = sorted(found, key=lambda one: -(one.earned["score"].mean or 0.0))
@@ -122,7 +124,8 @@ def _told_lines(given: Lines) -> Told:
     return {"lines": [{"verdict": one.verdict, **one.model_dump(mode="json")} for one in found]}, "\n".join(lines)
 
 
-def _told_search(found: Search) -> Told:
+def told_search(found: Search) -> Told:
+    """The prompt that was found and what it gained, for programs and for people."""
     gained = found.best.differences["score"]
     sure = "more than chance" if _sure(gained) else "no more than chance"
     best, start = (_interval(one.measures["score"]) for one in (found.best, found.start))

@@ -145,3 +145,4 @@ class Report:
     colours: dict[str, int] = field(default_factory=dict)
     """Which of the series' colours each writer has, by its shown name."""
     date: str = ""
+    kind: str = "comparison"

@@ -18,9 +18,11 @@ from idiolect.report import svg
 from idiolect.report.document import Block, Figure, Figures, Report
 from idiolect.report.marking import LABELS
 
-__all__ = ["render_pdf"]
+__all__ = ["render_pdf", "render_png"]
 
 _TEMPLATE = Path(__file__).parent / "templates" / "report.typ"
+_PICTURE = '#set page(width: auto, height: auto, margin: 4pt)\n#image(bytes(sys.inputs.plot), format: "svg")'
+_PIXELS_AN_INCH = 130
 _FIRST_EMOJI = 0x1F000
 _JOINERS = "\ufe0f\u200d"
 
@@ -31,12 +33,10 @@ def render_pdf(report: Report) -> bytes:
     Raises ``InputError`` where Typst cannot set it.
     """
     # Imported here because a run that makes no report has no use for them.
-    import matplotlib
     import typst
     from matplotlib.ft2font import FT2Font
 
-    shipped = Path(matplotlib.get_data_path()) / "fonts" / "ttf"
-    fonts = typst.Fonts(font_paths=[shipped])
+    fonts = typst.Fonts(font_paths=[shipped := _shipped_fonts()])
     value = {"report": _plain(report), "light": svg.LIGHT, "labels": LABELS}
     if not any("emoji" in family.lower() for family in fonts.families()):
         value = _named(value, _is_emoji)
@@ -62,6 +62,23 @@ def render_pdf(report: Report) -> bytes:
         raise InputError(
             f"could not be set: {error.message}", where="results/report.pdf", hint="The page report.html is complete"
         ) from error
+
+
+def render_png(plot: str) -> bytes:
+    """A plot on light paper as PNG, for viewers that show no SVG, as notebooks do that nobody has trusted yet."""
+    import typst
+
+    fonts = typst.Fonts(font_paths=[_shipped_fonts()])
+    compiler = typst.Compiler(_PICTURE.encode(), font_paths=fonts, sys_inputs={"plot": svg.printed(plot)})
+    found = compiler.compile(format="png", ppi=_PIXELS_AN_INCH)
+    assert isinstance(found, bytes)
+    return found
+
+
+def _shipped_fonts() -> Path:
+    import matplotlib
+
+    return Path(matplotlib.get_data_path()) / "fonts" / "ttf"
 
 
 def _plain(report: Report) -> dict[str, Any]:

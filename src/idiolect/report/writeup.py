@@ -68,6 +68,7 @@ def writeup(workspace: Workspace, settings: Settings, results: Results) -> Repor
         sections=sections,
         colours={tables.shown(name): series_number(results, name) for name in results.writers},
         date=str(results.about.get("date", "")),
+        kind="writeup",
     )
 
 
