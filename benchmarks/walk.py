@@ -213,11 +213,12 @@ from idiolect.judge.examples import draft_pairs, spoilt_pairs
 from idiolect.judge.propose import propose
 from idiolect.judge.seen import common
 from idiolect.methods.reward_model import plain_drafts, reward_model
+from idiolect.tasks import load_task
 from idiolect.workspace import write_atomic
 
 texts = [row.output for row in demonstrations]
 if not workspace.rubric.exists():
-    write_atomic(workspace.rubric, propose(texts).markdown())
+    write_atomic(workspace.rubric, propose(texts, letter=load_task(settings.task, workspace).letter).markdown())
 print(workspace.rubric.read_text())
 
 # %%

@@ -20,6 +20,7 @@ from idiolect.judge.examples import (
     padded_pairs,
     simulated_pairs,
     spoilt_pairs,
+    strangers,
 )
 from idiolect.judge.perturb import FACTS, perturb
 from idiolect.judge.seen import FEATURES, common, differing, distinctive, parted, runs
@@ -170,3 +171,16 @@ def test_labelled_pairs_of_a_file(tmp_path: Path) -> None:
         labelled_pairs(path)
     path.write_text('{"request": "r", "better": "b", "worse": "w"}\n')
     assert [one.source for one in labelled_pairs(path)] == ["person"]
+
+
+def test_reviewers_are_held_against_reviewers() -> None:
+    author = sample_author("development", 0, "review")
+    pairs = simulated_pairs([author], 4, 0)
+    assert len(pairs) == 4
+    for one in pairs:
+        assert "stars" in one.request
+        assert all(traits_found(author, one.better).values())
+        assert not all(traits_found(author, one.worse).values())
+    for request, text in strangers(author, 4, 0):
+        assert "stars" in request
+        assert not all(traits_found(author, text).values())

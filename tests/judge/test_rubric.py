@@ -68,3 +68,12 @@ def test_the_first_draft_shows_the_persons_own_words() -> None:
     assert found["Layout"].text == "Points as a list."
     assert "Contractions." in found["Wording"].text
     assert found["Greeting"].bad
+
+
+def test_reviews_are_not_asked_to_greet() -> None:
+    author = sample_author("development", 0, "review")
+    texts = [row.output for row in demonstrations(author, "development", 10)]
+    assert not {"Greeting", "Sign-off"} & {one.name for one in propose(texts, letter=False).criteria}
+    # Where most of them do, it is part of the voice.
+    greeting = [f"Hello everybody,\n\n{text}" for text in texts]
+    assert "Greeting" in {one.name for one in propose(greeting, letter=False).criteria}

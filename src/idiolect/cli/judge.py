@@ -31,6 +31,7 @@ from idiolect.methods.reward_model import RewardModelConfig, judge_model, load_j
 from idiolect.methods.run import all_writers, writer_named
 from idiolect.methods.tracking import Tracking
 from idiolect.settings import Settings
+from idiolect.tasks import load_task
 from idiolect.workspace import Workspace, write_atomic, write_json
 
 if TYPE_CHECKING:
@@ -55,10 +56,11 @@ def propose(workspace: Folder = Path(), again: Again = False, as_json: AsJson = 
     """Write a first rubric from the person's texts, to be edited."""
     from idiolect.judge.propose import propose as proposed
 
-    place, _ = open_workspace(workspace)
+    place, settings = open_workspace(workspace)
     if place.rubric.exists() and not again:
         raise InputError("is there already", where=str(place.rubric), hint="Edit it, or write it anew with --again")
-    rubric = proposed([row.output for row in demonstrations_of(place) if row.output.strip()])
+    texts = [row.output for row in demonstrations_of(place) if row.output.strip()]
+    rubric = proposed(texts, letter=load_task(settings.task, place).letter)
     write_atomic(place.rubric, rubric.markdown())
     report(as_json, rubric.model_dump(mode="json"), f"{place.rubric}\nEdit it, then: idiolect judge train")
 

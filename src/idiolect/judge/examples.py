@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import random
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, ValidationError
@@ -21,7 +21,7 @@ from idiolect.judge.rubric import Rubric
 from idiolect.judge.seen import Parts, common, differing, distinctive, parted
 from idiolect.tasks import known_facts, with_other_facts
 from idiolect.workspace import read_json_lines
-from idiolect.world import Author, realise, sample_author, sample_situation
+from idiolect.world import Author, realise, reviews, sample_author, sample_situation
 from idiolect.world.vocabulary import split_of
 
 __all__ = [
@@ -153,12 +153,12 @@ def simulated_pairs(authors: Sequence[Author], each: int, seed: int) -> list[Lab
     for author in authors:
         split = _split(author)
         for number in range(each):
-            situation = sample_situation(split, f"judge {seed} {author.name} {number}")
-            other = sample_author(split, int(random.Random(f"{seed} {author.name} {number}").getrandbits(31)))
-            better, worse = realise(situation, author, seed), realise(situation, other, seed)
+            request, write = _occasion(author, split, f"judge {seed} {author.name} {number}", seed)
+            other = sample_author(split, int(random.Random(f"{seed} {author.name} {number}").getrandbits(31)), author.genre)
+            better, worse = write(author), write(other)
             if better != worse:
                 features = tuple(differing(better, worse))
-                found.append(LabelledPair(request=situation.request, better=better, worse=worse, features=features, source="simulated"))
+                found.append(LabelledPair(request=request, better=better, worse=worse, features=features, source="simulated"))
     return found
 
 
@@ -182,10 +182,19 @@ def strangers(author: Author, count: int, seed: int) -> list[tuple[str, str]]:
     split = _split(author)
     found = []
     for number in range(count):
-        situation = sample_situation(split, f"stranger {seed} {author.name} {number}")
-        other = sample_author(split, random.Random(f"stranger {seed} {author.name} {number}").getrandbits(31))
-        found.append((situation.request, realise(situation, other, seed)))
+        request, write = _occasion(author, split, f"stranger {seed} {author.name} {number}", seed)
+        other = sample_author(split, random.Random(f"stranger {seed} {author.name} {number}").getrandbits(31), author.genre)
+        found.append((request, write(other)))
     return found
+
+
+def _occasion(author: Author, split: str, name: str, seed: int) -> tuple[str, Callable[[Author], str]]:
+    """A request of the kind that the author answers, and what anybody of that kind writes to it."""
+    if author.genre == "review":
+        purchase = reviews.sample_purchase(split, name)
+        return purchase.request, lambda one: reviews.realise(purchase, one.traits, seed)
+    situation = sample_situation(split, name)
+    return situation.request, lambda one: realise(situation, one, seed)
 
 
 def _split(author: Author) -> str:

@@ -33,12 +33,17 @@ _ENDINGS = ("Sincerely yours,", "Cheers,")
 _MOST = 3
 
 
-def propose(texts: Sequence[str], title: str = "A text in the person's own voice") -> Rubric:
-    """The rubric that the texts suggest: what they share in greeting, ending, marks, wording, layout and length; facts come last."""
+def propose(texts: Sequence[str], title: str = "A text in the person's own voice", *, letter: bool = True) -> Rubric:
+    """The rubric that the texts suggest: what they share in greeting, ending, marks, wording, layout and length; facts come last.
+
+    Where the task is no ``letter``, greeting and ending are criteria only if most texts have one.
+    """
     seen = [observe(text) for text in texts]
+    greetings = [parted(text).greeting for text in texts]
+    endings = [" / ".join(parted(text).ending.split("\n")) for text in texts]
     criteria = [
-        _line("Greeting", "As the person greets.", [parted(text).greeting for text in texts], _GREETINGS),
-        _line("Sign-off", "As the person ends.", [" / ".join(parted(text).ending.split("\n")) for text in texts], _ENDINGS),
+        *([_line("Greeting", "As the person greets.", greetings, _GREETINGS)] if letter or _most(greetings) else []),
+        *([_line("Sign-off", "As the person ends.", endings, _ENDINGS)] if letter or _most(endings) else []),
         Criterion(name="Punctuation", text=_marks([one["punctuation"] for one in seen])),
         Criterion(name="Wording", text=_wording([one["wording"] for one in seen]), good=tuple(common(texts)[:_MOST])),
         Criterion(name="Layout", text=_LAYOUT[Counter(str(one["layout"]) for one in seen).most_common(1)[0][0]]),
@@ -46,6 +51,10 @@ def propose(texts: Sequence[str], title: str = "A text in the person's own voice
         Criterion(name="Facts", text="Every fact of the request, and no other."),
     ]
     return Rubric(title=title, criteria=tuple(criteria), failures=_FAILURES)
+
+
+def _most(lines: Sequence[str]) -> bool:
+    return 2 * sum(bool(line) for line in lines) > len(lines)
 
 
 def _line(name: str, text: str, lines: Sequence[str], others: Sequence[str]) -> Criterion:

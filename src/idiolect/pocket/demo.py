@@ -26,6 +26,7 @@ from idiolect.methods.synthetic import synthetic_data
 from idiolect.report import ReportFiles, build_report
 from idiolect.service import Connection, Writer
 from idiolect.settings import Settings
+from idiolect.tasks import load_task
 from idiolect.workspace import Workspace, write_atomic
 from idiolect.world import Author, demonstrations, sample_author
 
@@ -108,7 +109,8 @@ async def reinforced(
 ) -> Writer:
     """``first`` after RLAIF by a judge of the demonstrations ``rows`` alone, under the proposed rubric where the workspace has none."""
     if not workspace.rubric.exists():
-        write_atomic(workspace.rubric, propose([row.output for row in rows]).markdown())
+        letter = load_task(settings.task, workspace).letter
+        write_atomic(workspace.rubric, propose([row.output for row in rows], letter=letter).markdown())
     requests = [row.input for row in (*rows, *made)]
     trained = await reward_model(connection, workspace, settings, rows, policy=first, requests=requests[len(rows) :], progress=progress)
     judge = ModelJudge.of(connection, trained, name="rubric")
