@@ -1,5 +1,6 @@
 """Synthetic data from a real engine: what is kept, what is counted, and going on after a kill."""
 
+import asyncio
 from pathlib import Path
 from typing import Any
 
@@ -8,7 +9,7 @@ import pytest
 from idiolect.corpus import Demonstration
 from idiolect.corpus.demonstrations import load_demonstrations, save_demonstrations
 from idiolect.errors import ServiceError
-from idiolect.methods.synthetic import synthetic_data
+from idiolect.methods.synthetic import synthetic_data, synthetic_if_possible
 from idiolect.service import Connection, Model, Writer
 from idiolect.settings import Models, Settings
 from idiolect.synthesis import SynthesisConfig, backgenerate, complete_demonstrations, similarity, synthesize
@@ -84,6 +85,14 @@ def test_a_training_takes_as_many_as_were_asked_for(connection: Connection, teac
     assert sorted(path.name for path in place.synthetic.glob("*.jsonl")) == log
     assert {row.source for row in rows} == {"synthetic: cats", "synthetic: dogs"}
     assert made(SynthesisConfig(per_topic=1)) != rows
+
+
+def test_where_nothing_can_be_made_up_the_own_texts_have_to_do(tmp_path: Path) -> None:
+    said: list[str] = []
+    settings = Settings(task="review")  # the pocket model has learnt e-mails only
+    work = synthetic_if_possible(Connection(), Workspace(tmp_path), settings, [], [], progress=lambda what, *_: said.append(what))
+    assert asyncio.run(work) == []
+    assert said == ["The pocket model cannot make up product reviews; going by the person's own texts alone"]
 
 
 def test_a_teacher_that_never_ends_its_texts_is_said(connection: Connection, teacher: Writer, tmp_path: Path) -> None:
