@@ -97,7 +97,9 @@ def test_a_killed_run_goes_on(tmp_path: Path, engine: RunningEngine) -> None:
     assert saved == sorted(saved)
     assert saved[-1] == STEPS
     assert [row["step"] for row in read_json_lines(folder / "metrics.jsonl")][-1] == STEPS - 1
-    assert read_json(folder / "watch.json")["last_step"] == STEPS
+    watch = read_json(folder / "watch.json")
+    assert watch["last_step"] == STEPS
+    assert str(watch["chosen_step"]) in watch["why"]
     done = (folder / "writer.json").stat().st_mtime_ns
     finish(start(place.root, engine, STEPS))
     assert (folder / "writer.json").stat().st_mtime_ns == done, "a finished run is not done again"

@@ -5,7 +5,7 @@ import math
 import pytest
 
 from idiolect.methods.diversity import bleu, distinct_n, self_bleu
-from idiolect.methods.watch import TOLERANCES, Figure, Look, alarms, best, held_out, should_stop
+from idiolect.methods.watch import TOLERANCES, Figure, Look, alarms, best, held_out, should_stop, why_best
 
 
 def look(step: int, reward: float, *, stderr: float = 0.02, **figures: float) -> Look:
@@ -57,6 +57,21 @@ def test_a_step_that_loses_facts_is_never_the_best():
     looks = watched(look(0, 0.5, style=0.5), look(2, 0.6, style=0.9, facts_kept=0.8))
     assert held_out(looks[1]) > held_out(looks[0])
     assert best(looks).step == 0
+
+
+def test_it_is_told_why_later_steps_were_given_up():
+    start = look(0, 0.5, style=0.5)
+    lost, gamed, alike = look(2, 0.5, style=0.9, facts_kept=0.8), look(4, 0.9, style=0.2), look(6, 0.5, style=0.5)
+    assert why_best(watched(start, lost, gamed, alike)) == (
+        "It went back from step 6 to its start, step 0, so nothing of the training is kept. Of the 3 later looks 1 kept less than 97% "
+        "of the facts that the start keeps, 1 raised an alarm, 1 won no more often against the start. "
+        "While the reward rose, these fell: style."
+    )
+    better, worse = look(2, 0.7, style=0.7), look(4, 0.71, style=0.62)
+    told = why_best(watched(start, better, worse))
+    assert told == "It went back from step 4 to step 2. The one later look scored less by the second judge and the style measure."
+    assert why_best(watched(start, better)) == "The last step, 2, was the best and is kept."
+    assert why_best([start]) == "Only the start was looked at, so it is kept."
 
 
 def test_without_a_second_judge_and_style_the_win_rate_decides():

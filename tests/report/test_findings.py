@@ -2,8 +2,15 @@
 
 from __future__ import annotations
 
-from idiolect.evaluation.results import Measure, Results, load_results
+from dataclasses import replace
+
+import pytest
+
+from idiolect.evaluation.results import Measure, Results, load_drafts, load_results
+from idiolect.report.contents import contents
+from idiolect.report.curves import trainings_of
 from idiolect.report.findings import cautions, finding, ordered
+from idiolect.report.markdown import render_markdown
 from idiolect.workspace import Workspace
 
 
@@ -36,3 +43,17 @@ def test_where_all_lose_facts_nobody_is_named_beside(workspace: Workspace) -> No
     for name in results.writers:
         results = losing(results, name) if name in results.differences else results
     assert "no writer closer than the model as it is keeps them" in finding(results, ordered(results))
+
+
+@pytest.mark.parametrize(
+    ("chosen", "told"), [(0, "from step 8 of its training to its start"), (4, "from step 8 of its training to step 4"), (8, "")]
+)
+def test_a_training_that_was_taken_back_is_told_of_beside_the_ranking(workspace: Workspace, chosen: int, told: str) -> None:
+    results, drafts = load_results(workspace.results / "compare.json"), load_drafts(workspace.results / "drafts.json")
+    (sft,) = trainings_of(workspace, results.about["writers"])
+    watch = {"chosen_step": chosen, "last_step": 8, "alarms": [], "why": "It went so."}
+    text = render_markdown(contents(results, drafts, [replace(sft, watch=watch)]))
+    ranking, training = (text.split(f"## {title}\n")[1].split("\n## ")[0] for title in ("The ranking", "Training"))
+    assert "- **sft** It went so." in training
+    assert ("**sft** went back" in ranking) == bool(told)
+    assert told in ranking

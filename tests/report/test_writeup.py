@@ -25,6 +25,8 @@ ROUNDS = "tinker://y/sampler_weights/final"
 SECTIONS = ["What came out", "System prompt", "Checkpoints", "Rubric", "Runs", "For and against each method", "Reward hacking",
             "What was tried", "Limits"]  # fmt: skip
 
+WHY = "It went back from step 8 to step 4. The one later look raised an alarm. While the reward rose, these fell: facts kept."
+
 
 @pytest.fixture
 def place(workspace: Workspace, tmp_path: Path) -> Workspace:
@@ -40,7 +42,7 @@ def place(workspace: Workspace, tmp_path: Path) -> Workspace:
     write_json(run / "wandb.json", {"project": "mine", "id": "abc", "url": "https://wandb.example/me/mine/runs/abc"})
     rewarded = place.runs / "rlaif-20260316-101500"
     write_json(rewarded / "config.json", {"method": "rlaif", "steps": 8, "group_size": 4, "base_model": "/home/someone/models/small"})
-    write_json(rewarded / "watch.json", {"chosen_step": 4, "last_step": 8, "alarms": ["facts_kept"]})
+    write_json(rewarded / "watch.json", {"chosen_step": 4, "last_step": 8, "alarms": ["facts_kept"], "why": WHY})
     # A training on rewards that was given back, and one in rounds that went on from sft.
     kept = {"name": "rlaif", "adapter": ADAPTER}
     write_json(
@@ -104,7 +106,7 @@ def test_every_section_is_filled_from_the_runs(place: Workspace) -> None:
     assert load_task("email").rubric.strip() in text
     assert "https://wandb.example/me/mine/runs/abc" in text
     assert "everybody can see" in text
-    assert "The best look was before step 4 of 8. While its wins with the judge rose, these fell: facts-kept." in text
+    assert f"**rlaif-20260316-101500** {WHY}\n" in text
     assert "training loss (nats a token) went from 3.00 to 0.10 in 30 steps." in text
     assert "| sft-20260315-101500 |" in text  # tried, not compared
     assert "/home/someone" not in text

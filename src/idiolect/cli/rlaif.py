@@ -97,9 +97,8 @@ def run_rlaif(
         writer = connection.run(_all(connection, place, settings, config, tracking, first, judge, second, again, progress))
     (*_, done) = (path for path in sorted(place.runs.glob("rlaif-*/writer.json")) if Writer.load(path) == writer)
     watched = read_json(done.with_name("watch.json"))
-    fell = f" Alarms were raised by {', '.join(watched['alarms'])}." if watched["alarms"] else ""
-    text = f"The best look was before step {watched['chosen_step']} of {watched['last_step']}.{fell}\nThe adapter is {writer.adapter}."
-    report(as_json, {"writer": writer.model_dump(mode="json"), "watch": watched}, text)
+    kept = f"The adapter is {writer.adapter}." if writer.adapter else "The writer has no adapter."
+    report(as_json, {"writer": writer.model_dump(mode="json"), "watch": watched}, f"{watched['why']}\n{kept}")
     remind(tracking)
 
 

@@ -30,7 +30,7 @@ from idiolect.methods.run import Run, open_run, training_state
 from idiolect.methods.tournament import AsyncJudge, Pattern, Referee
 from idiolect.methods.tracking import Tracker, Tracking, tracked
 from idiolect.methods.training import initial_state, quiet, report_steps, tidy, with_key
-from idiolect.methods.watch import Look, best
+from idiolect.methods.watch import Look, best, why_best
 from idiolect.service.connect import Connection, service_errors
 from idiolect.service.sampling import draft
 from idiolect.service.writer import Writer
@@ -249,7 +249,8 @@ def _finish(run: Run, looks: Sequence[Look], first: Writer, bare: Writer) -> Wri
         raise ServiceError("the training ended without a look at the policy", where=str(run.folder), hint="Run the command again")
     chosen = best(looks)
     alarmed = sorted({name for look in looks for name in look.alarms})
-    write_json(run.folder / "watch.json", {"chosen_step": chosen.step, "last_step": looks[-1].step, "alarms": alarmed})
+    told = {"chosen_step": chosen.step, "last_step": looks[-1].step, "alarms": alarmed, "why": why_best(looks)}
+    write_json(run.folder / "watch.json", told)
     # Where no step was better than the start, the start is what is given back, prompt and all.
     adapter, writer = (chosen.sampler_path, bare) if chosen.step else (first.adapter, first)
     return run.finish(writer.model_copy(update={"name": "rlaif", "adapter": adapter}))

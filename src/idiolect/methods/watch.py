@@ -5,11 +5,12 @@ Knows figures of looks at the development requests. Knows nothing of how they we
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 
 from pydantic import BaseModel, ConfigDict
 
-__all__ = ["TOLERANCES", "Figure", "Look", "alarms", "best", "held_out", "should_stop"]
+__all__ = ["TOLERANCES", "Figure", "Look", "alarms", "best", "held_out", "should_stop", "why_best"]
 
 TOLERANCES: dict[str, float] = {
     "second_judge": 0.05, "style": 0.05, "facts_kept": 0.03, "nothing_invented": 0.05, "well_formed": 0.05, "no_placeholders": 0.02,
@@ -87,7 +88,41 @@ def best(looks: Sequence[Look]) -> Look:
     The best by ``held_out``; of those that it hardly tells apart, such as by a verifier that is certain of all, the one that wins most
     often against the first policy; the earliest of equals.
     """
-    least = _FACTS_HELD * (looks[0].mean("facts_kept") or 0.0)
-    sound = [look for look in looks if look is looks[0] or (not look.alarms and (look.mean("facts_kept") or 0.0) >= least)]
+    sound = [look for look in looks if look is looks[0] or not (look.alarms or _lost_facts(looks[0], look))]
     top = max(map(held_out, sound))
     return max((look for look in sound if held_out(look) >= top - _ALIKE), key=lambda look: look.mean(REWARD) or 0.0)
+
+
+def why_best(looks: Sequence[Look]) -> str:
+    """Which step was kept, and what stood against every later one, in sentences for the person."""
+    chosen, last = best(looks), looks[-1]
+    if chosen is last:
+        return f"The last step, {last.step}, was the best and is kept." if last.step else "Only the start was looked at, so it is kept."
+    later = [look for look in looks if look.step > chosen.step]
+    counts = Counter(_against(looks[0], chosen, look) for look in later)
+    counted = ", ".join(f"{count} {what}" for what, count in counts.items())
+    where = f"step {chosen.step}" if chosen.step else "its start, step 0, so nothing of the training is kept"
+    those = f"Of the {len(later)} later looks {counted}" if len(later) > 1 else f"The one later look {next(iter(counts))}"
+    fell = sorted({name.replace("_", " ") for look in later for name in look.alarms})
+    alarm = f" While the reward rose, these fell: {', '.join(fell)}." if fell else ""
+    return f"It went back from step {last.step} to {where}. {those}.{alarm}"
+
+
+def _against(first: Look, chosen: Look, look: Look) -> str:
+    """What stood against a look later than the chosen one."""
+    if look.alarms:
+        return "raised an alarm"
+    if _lost_facts(first, look):
+        return f"kept less than {_FACTS_HELD:.0%} of the facts that the start keeps"
+    if held_out(look) < held_out(chosen):
+        return f"scored less by {_judged_by(chosen)}"
+    return "won no more often against the start"
+
+
+def _judged_by(look: Look) -> str:
+    names = {"second_judge": "the second judge", "style": "the style measure"}
+    return " and ".join(told for name, told in names.items() if name in look.figures) or "the judge"
+
+
+def _lost_facts(first: Look, look: Look) -> bool:
+    return (look.mean("facts_kept") or 0.0) < _FACTS_HELD * (first.mean("facts_kept") or 0.0)

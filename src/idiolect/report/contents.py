@@ -36,7 +36,7 @@ def contents(results: Results, rows: DraftRows, trainings: Sequence[Training] = 
     order = ordered(results)
     sections = [
         _asked(results, order),
-        _ranking(results, order),
+        _ranking(results, order, trainings),
         _plots(results, order),
         _differences(results, order),
         _training(results, trainings),
@@ -98,8 +98,8 @@ def _named(points: Sequence[tuple[str, str]]) -> list[tuple[str, str]]:
     return [(tables.shown(name), told) for name, told in points]
 
 
-def _ranking(results: Results, order: Sequence[str]) -> Section:
-    warned = cautions(results, order)
+def _ranking(results: Results, order: Sequence[str], trainings: Sequence[Training]) -> Section:
+    warned = [*_gone_back(trainings), *cautions(results, order)]
     blocks: list[Block] = [Points(tuple(_named(warned)), warning=True)] if warned else []
     if results.ranking:
         blocks.append(tables.ranking_table(results))
@@ -111,6 +111,17 @@ def _ranking(results: Results, order: Sequence[str]) -> Section:
     told = f"“Own texts” are what {results.author} really wrote for these requests, by the same measures"
     notes = (f"{told}: a perfect writer would get these numbers.",) if results.reference else ()
     return Section("ranking", "The ranking", blocks=tuple(blocks), notes=notes)
+
+
+def _gone_back(trainings: Sequence[Training]) -> list[tuple[str, str]]:
+    """Trainings that the watch took back to an earlier step, or to their start, so that the writer is no more than that."""
+    told = []
+    for one in trainings:
+        chosen, last = one.watch.get("chosen_step"), one.watch.get("last_step")
+        if isinstance(chosen, int) and isinstance(last, int) and chosen < last:
+            where = f"step {chosen}" if chosen else "its start, so that it is no other writer than that"
+            told.append((one.name, f"went back from step {last} of its training to {where}; “Training” says why."))
+    return told
 
 
 def _plots(results: Results, order: Sequence[str]) -> Section:
@@ -126,11 +137,13 @@ def _differences(results: Results, order: Sequence[str]) -> Section | None:
 
 
 def _training(results: Results, trainings: Sequence[Training]) -> Section | None:
-    curves = curves_of(trainings)
-    if not curves:
+    curves, kept = curves_of(trainings), [(tables.shown(one.name), one.watch["why"]) for one in trainings if "why" in one.watch]
+    if not curves and not kept:
         return None
-    figures = Figures(tuple(plots.curve_figure(one, results) for one in curves))
-    return Section("training", "Training", blocks=(figures,), wide=True)
+    blocks: list[Block] = [Points(tuple(kept))] if kept else []
+    if curves:
+        blocks.append(Figures(tuple(plots.curve_figure(one, results) for one in curves)))
+    return Section("training", "Training", blocks=tuple(blocks), wide=True)
 
 
 def _failures(rows: Sequence[RequestRow], order: Sequence[str]) -> Section | None:

@@ -9,7 +9,7 @@ import json
 import math
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -45,6 +45,8 @@ class Training:
     """Its writer's name."""
     rows: tuple[Mapping[str, Any], ...]
     config: Mapping[str, Any]
+    watch: Mapping[str, Any] = field(default_factory=dict)
+    """Of a training that was watched: which step was kept, and why."""
 
     @property
     def steps(self) -> int:
@@ -86,7 +88,7 @@ def trainings_of(workspace: Workspace, writers: Mapping[str, Mapping[str, Any]])
             continue
         rows = tuple(row for row in read_json_lines(folder / "metrics.jsonl", torn_tail=True) if isinstance(row, dict))
         if rows:
-            found[name] = Training(name, rows, portable(_read(folder / "config.json")))
+            found[name] = Training(name, rows, portable(_read(folder / "config.json")), _read(folder / "watch.json"))
     return [found[name] for name in writers if name in found]
 
 

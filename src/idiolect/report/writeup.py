@@ -262,13 +262,10 @@ def _hacking(results: Results, order: Sequence[str], runs: Sequence[_Kept]) -> S
     points = []
     for run in trained:
         watch = read_json(run.folder / "watch.json")
-        fell = ", ".join(tables.shown(one) for one in watch.get("alarms", ()))
-        told = f"The best look was before step {watch.get('chosen_step')} of {watch.get('last_step')}."
+        why = watch.get("why") or f"Step {watch.get('chosen_step')} of {watch.get('last_step')} was kept."
         if _given_back(run):
-            told += " It ended with the weights that it began with."
-        points.append(
-            (run.name, f"{told} {f'While its wins with the judge rose, these fell: {fell}.' if fell else 'No alarm was raised.'}")
-        )
+            why += " It ended with the weights that it began with."
+        points.append((run.name, why if watch.get("alarms") else f"{why} No alarm was raised."))
     if points:
         blocks.append(Points(tuple(points)))
     found = cautions(results, order)
