@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import re
 import secrets
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from typing import Any, Literal
 
 from starlette.testclient import TestClient
 
-from idiolect.service import Writer
+from idiolect.errors import ServiceError
+from idiolect.service import Connection, Writer
+from idiolect.settings import Settings
+from idiolect.studio import Access, studio_app
 from idiolect.studio.rounds import Round, RoundDraft, Rounds
 from idiolect.workspace import Workspace
 
@@ -27,6 +32,18 @@ def finished_round(place: Workspace, kind: Literal["write", "compare", "sample"]
     made = Round(name=f"20260101-120000-{secrets.token_hex(4)}", kind=kind, request=request, asked=request, drafts=drafts)
     Rounds(place).save(made)
     return made
+
+
+def no_service(models: Sequence[str]) -> AbstractContextManager[Connection]:
+    raise ServiceError("cannot be reached", where="the Tinker service", hint="Check the network")
+
+
+def started_again(place: Workspace) -> Visitor:
+    """A visitor of a new start of the workspace's studio, without models and for single requests only."""
+    access = Access("127.0.0.1", PORT)
+    client = TestClient(studio_app(place, Settings.load(place.settings), no_service, access), base_url=HOME)
+    assert client.get(access.link).status_code == 200
+    return Visitor(client)
 
 
 class Visitor:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -11,17 +10,11 @@ from starlette.testclient import TestClient
 
 from idiolect.corpus import Demonstration
 from idiolect.corpus.demonstrations import save_demonstrations
-from idiolect.errors import ServiceError
 from idiolect.methods.run import open_run
-from idiolect.service import Connection
 from idiolect.settings import Settings
 from idiolect.studio import Access, studio_app
 from idiolect.workspace import Workspace
-from studio_visitor import HOME, PORT, Visitor, writer
-
-
-def no_service(models: Sequence[str]) -> AbstractContextManager[Connection]:
-    raise ServiceError("cannot be reached", where="the Tinker service", hint="Check the network")
+from studio_visitor import HOME, PORT, Visitor, no_service, writer
 
 
 @pytest.fixture

@@ -5,15 +5,21 @@ from __future__ import annotations
 import json
 import mailbox
 import re
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
-from idiolect.corpus.demonstrations import load_demonstrations
+from idiolect.corpus import Demonstration
+from idiolect.corpus.demonstrations import load_demonstrations, save_demonstrations
 from idiolect.corpus.preferences import load_preferences
+from idiolect.corpus.retrieval import PastMail
 from idiolect.methods.run import open_run
+from idiolect.settings import Models, Settings
+from idiolect.studio.context import Context
+from idiolect.studio.rounds import Rounds
 from idiolect.workspace import Workspace, append_json_line
-from studio_visitor import Visitor, finished_round
+from studio_visitor import HOSTILE, Visitor, finished_round, started_again
 
 LETTERS = [
     "Hi Dana,\n\nthe review moves to Friday at three, so the room on the second floor is yours until noon.\n\nCheers,\nMara",
@@ -87,6 +93,51 @@ def test_an_edit_becomes_a_preference(visitor: Visitor, place: Workspace) -> Non
 def test_a_draft_opens_in_the_mail_program_with_its_subject(visitor: Visitor, place: Workspace) -> None:
     found = finished_round(place, "write", "Subject: Keys & more\n\nHi Ann,\nwhere?")
     assert "mailto:?subject=Keys%20%26%20more&amp;body=Hi%20Ann%2C%0D%0Awhere%3F" in visitor.get(f"/write/{found.name}")
+
+
+FLAT = f"Hi Dana,\n\nthe flat in Kirkstall costs 640 euros. {HOSTILE}\n"
+
+
+@pytest.fixture
+def flat(place: Workspace) -> None:
+    told = Demonstration(input="Tell Dana what the flat costs", output=FLAT, source="Sent:7", date=datetime(2026, 3, 1, tzinfo=UTC))
+    save_demonstrations(place.demonstrations, [Demonstration(input="Ask Ann for the keys", output="Hi Ann, the keys?"), told])
+
+
+def test_past_mail_stands_beside_the_drafts_with_its_source(visitor: Visitor, place: Workspace, flat: None) -> None:
+    answer = visitor.post("/write", request="Tell Tom what the flat in Kirkstall costs", writer="prompt", past="on")
+    page = visitor.get(answer.headers["location"])
+    past = page.split('id="past-title"')[1].split("</section>")[0]
+    assert re.findall(r"<h3><span>(.*?)</span> <time .*?>(.*?)</time>", past) == [("Sent:7", "2026-03-01")]
+    assert "the flat in Kirkstall costs 640 euros" in past
+    assert "<script>" not in past
+    # The pocket model is not given it.
+    (found,) = Rounds(place).newest("write")
+    assert found.given == ""
+    nothing = visitor.get(visitor.post("/write", request="zebra", writer="prompt", past="on").headers["location"])
+    assert "Nothing there shares a rare word" in nothing
+    without = visitor.get(visitor.post("/write", request="Tell Tom of the flat", writer="prompt").headers["location"])
+    assert "past-title" not in without
+    assert 'name="past">' in without, "and so it stays"
+
+
+def test_a_general_model_is_given_past_mail_and_learns_from_what_was_asked_alone(place: Workspace, flat: None) -> None:
+    context = Context(place, Settings(model=Models(policy="some/model")))
+    told = context.of("Tell Tom what the flat in Kirkstall costs", "What is it?", past=True)
+    assert told.given.startswith(told.asked)
+    assert "640 euros" in told.given.removeprefix(told.asked)
+    assert "640 euros" not in told.asked
+    assert "> What is it?" in told.asked
+
+
+def test_what_to_look_at_is_named_beside_a_draft_and_told_facts_are_no_inventions(visitor: Visitor, place: Workspace, flat: None) -> None:
+    found = finished_round(place, "write", "Hi Tom,\n\nit costs 640 euros, from Friday.", request="Tell Tom what the flat costs by 3 pm")
+    assert re.findall(r'class="caution">(.*?)</p>', visitor.get(f"/write/{found.name}")) == [
+        "It lacks 3 pm.", "Nobody told it 640 euros, Friday.",
+    ]  # fmt: skip
+    passages = PastMail(load_demonstrations(place.demonstrations)).search("flat")
+    Rounds(place).save(told := found.model_copy(update={"name": "20260101-130000-00000000", "passages": passages, "quoted": "On Friday?"}))
+    assert re.findall(r'class="caution">(.*?)</p>', visitor.get(f"/write/{told.name}")) == ["It lacks 3 pm."]
 
 
 def test_an_import_is_looked_at_before_it_is_kept(visitor: Visitor, place: Workspace, sent: Path) -> None:
@@ -186,6 +237,7 @@ def test_each_new_checkpoint_of_a_running_training_drafts_once_and_a_handful_is_
     assert visitor.post(f"{page}/automatic", on="").status_code == 303
     checkpoint(10)
     assert "write nothing by themselves" in visitor.get(f"{page}/samples")
+    assert "write nothing by themselves" in started_again(place).get(f"{page}/samples")
     assert len(rounds()) == 6
     assert "sft at 000010" not in visitor.get(page)
     assert visitor.post(f"{page}/automatic", on="1").status_code == 303

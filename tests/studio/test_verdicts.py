@@ -19,7 +19,7 @@ from idiolect.settings import Settings, pocket_model
 from idiolect.studio import Access, studio_app
 from idiolect.workspace import Workspace
 from scripted_sampler import Script, scripted
-from studio_visitor import HOME, HOSTILE, Visitor
+from studio_visitor import HOME, HOSTILE, Visitor, started_again
 
 RUBRIC = "# Mine\n\n1. **Greeting.** Says hi."
 
@@ -89,6 +89,14 @@ def test_a_changed_file_makes_the_verdicts_old(judged: Visitor, place: Workspace
     assert "changed since" not in ask(judged, "rubric", RUBRIC)
     place.rubric.write_text(RUBRIC + "\n2. **Ending.** Says bye.\n")
     assert "changed since: ask again" in judged.get("/setup/rubric/verdicts")
+
+
+def test_verdicts_are_there_when_the_studio_starts_again(judged: Visitor, place: Workspace) -> None:
+    part = ask(judged, "rubric", RUBRIC)
+    assert "verdict" in part
+    assert started_again(place).get("/setup/rubric/verdicts") == part
+    (place.root / "studio" / "verdicts-rubric.json").write_text('{"version": 1')
+    assert "verdict" not in started_again(place).get("/setup/rubric/verdicts")
 
 
 def test_a_prompt_is_shown_by_its_drafts(judged: Visitor, script: tuple[Connection, Script], place: Workspace) -> None:

@@ -15,7 +15,7 @@ from idiolect.prompts import render
 from idiolect.service import BestOf, Connection, Draft, Writer, draft
 from idiolect.service.replies import reply_request, without_marks
 
-__all__ = ["CheckedDraft", "checked_draft"]
+__all__ = ["CheckedDraft", "checked_draft", "with_past"]
 
 
 @dataclass(frozen=True)
@@ -68,8 +68,7 @@ async def checked_draft(
     passages = tuple(PastMail(demonstrations).search(f"{request}\n{quoted}", past)) if past else ()
     asked = reply_request(request, quoted) if quoted else request
     if passages and instructed:
-        fenced = [replace(passage, text=without_marks(passage.text)) for passage in passages]
-        asked = render("past", request=asked, passages=fenced)
+        asked = with_past(asked, passages)
     context = [quoted, *(passage.text for passage in passages)]
     checker = FidelityChecker(demonstrations)
 
@@ -79,3 +78,8 @@ async def checked_draft(
     best_of = BestOf(tries, lambda _, text, finished: check(text, finished).faults, key="")
     (written,) = await draft(connection, writer, [asked], seed=seed, best_of=best_of)
     return CheckedDraft(written, check(written.text, written.finished), passages)
+
+
+def with_past(asked: str, passages: Sequence[Passage]) -> str:
+    """What is asked with past mail behind it, fenced as material."""
+    return render("past", request=asked, passages=[replace(passage, text=without_marks(passage.text)) for passage in passages])

@@ -21,10 +21,10 @@ from idiolect.methods.run import all_writers
 from idiolect.report import svg
 from idiolect.service.writer import Writer
 from idiolect.settings import Settings
+from idiolect.studio.context import Context
 from idiolect.studio.drafting import Drafting
-from idiolect.studio.rounds import RoundDraft, Rounds
+from idiolect.studio.rounds import Rounds
 from idiolect.studio.verdicts import Verdicts
-from idiolect.tasks import missing_facts, request_facts
 from idiolect.workspace import Workspace
 
 __all__ = ["Desk", "said"]
@@ -43,6 +43,7 @@ class Desk:
     verdicts: Verdicts
 
     def __post_init__(self) -> None:
+        self.context = Context(self.workspace, self.settings)
         self._templates = Environment(
             loader=FileSystemLoader(Path(__file__).parent / "templates"),
             undefined=StrictUndefined,
@@ -50,7 +51,7 @@ class Desk:
             trim_blocks=True,
             lstrip_blocks=True,
         )
-        self._templates.globals.update(colour=_colour, mail_link=_mail_link, lacking=_lacking, author=self.settings.author)
+        self._templates.globals.update(colour=_colour, mail_link=_mail_link, remarks=self.context.remarks, author=self.settings.author)
 
     def page(self, request: Request, template: str, *, status: int = 200, **values: Any) -> HTMLResponse:
         """A page, or a part of one. ``problem`` is a one-line message at its top, ``note`` a good one."""
@@ -83,8 +84,3 @@ def _mail_link(text: str) -> str:
     subject, body = (found[1], text[found.end() :]) if found else ("", text)
     fields = [f"subject={quote(subject)}"] if subject else []
     return "mailto:?" + "&".join([*fields, f"body={quote(body.replace(chr(10), chr(13) + chr(10)))}"])
-
-
-def _lacking(request: str, draft: RoundDraft) -> list[str]:
-    """Facts of the request that the draft does not have."""
-    return [fact.value for fact in missing_facts(request_facts(request), draft.text)]

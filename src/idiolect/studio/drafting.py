@@ -78,7 +78,7 @@ class Drafting:
             pieces = stream(
                 connection,
                 writer,
-                writer.messages(found.asked),
+                writer.messages(found.given or found.asked),
                 max_tokens=writer.max_tokens,
                 temperature=writer.temperature,
                 seed=self._seed + attempt,

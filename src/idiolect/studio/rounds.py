@@ -14,6 +14,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from idiolect.corpus.retrieval import Passage
 from idiolect.errors import InputError
 from idiolect.service.writer import Writer
 from idiolect.workspace import Workspace, read_json, write_json
@@ -58,7 +59,11 @@ class Round(BaseModel):
     quoted: str = ""
     """The mail that is answered, if any."""
     asked: str
-    """What the writers are given: the request, with the quoted mail where there is one."""
+    """What the writers are asked: the request, with the quoted mail where there is one."""
+    passages: list[Passage] | None = None
+    """The person's past mail that has to do with it; None where none was looked up."""
+    given: str = ""
+    """What the writers read where that is more than ``asked``: with the past mail."""
     drafts: list[RoundDraft]
     """In the order in which they are shown: of a comparison, the side is chance."""
     run: str = ""
@@ -86,8 +91,8 @@ class Rounds:
         self._open: dict[str, Round] = {}
 
     def new(
-        self, kind: Kind, request: str, writers: list[Writer], *, asked: str | None = None, quoted: str = "", run: str = "",
-        automatic: bool = False,
+        self, kind: Kind, request: str, writers: list[Writer], *, asked: str | None = None, quoted: str = "",
+        passages: list[Passage] | None = None, given: str = "", run: str = "", automatic: bool = False,
     ) -> Round:  # fmt: skip
         """Raises ``InputError`` for an empty request or no writers."""
         if not request.strip():
@@ -105,6 +110,8 @@ class Rounds:
             request=request.strip(),
             quoted=quoted,
             asked=asked or request.strip(),
+            passages=passages,
+            given=given,
             drafts=[RoundDraft(writer=writer) for writer in writers],
             run=run,
             automatic=automatic,

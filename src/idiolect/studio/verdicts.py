@@ -8,9 +8,13 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Literal
+
+from pydantic import TypeAdapter, ValidationError
 
 from idiolect.corpus import Demonstration
 from idiolect.corpus.demonstrations import load_demonstrations
@@ -27,7 +31,8 @@ from idiolect.service.sampling import OnProgress
 from idiolect.service.writer import TEMPERATURE, Writer
 from idiolect.settings import Settings
 from idiolect.studio.drafting import Drafting
-from idiolect.workspace import Workspace, read_text
+from idiolect.studio.rounds import folder_of
+from idiolect.workspace import Workspace, read_json, read_text, write_json
 
 __all__ = ["Asked", "Edited", "Verdicts", "newest_texts"]
 
@@ -62,6 +67,9 @@ class Asked:
         return on_progress
 
 
+_ASKED = TypeAdapter(Asked)
+
+
 @dataclass(frozen=True)
 class _Answers:
     """Answers that a judge has given already, as a judge."""
@@ -74,12 +82,16 @@ class _Answers:
 
 
 class Verdicts:
-    """Asks the judge; the newest asking about each editor is kept while the studio runs."""
+    """Asks the judge; the newest answers about each editor are kept in the workspace."""
 
     def __init__(self, workspace: Workspace, settings: Settings, drafting: Drafting) -> None:
         self._workspace, self._settings, self._drafting = workspace, settings, drafting
         self._tasks: dict[Edited, asyncio.Task[None]] = {}
         self.asked: dict[Edited, Asked] = {}
+        for edited in _PAIRS:
+            # A damaged file is no more than verdicts that have to be asked for again.
+            with suppress(OSError, InputError, ValidationError):
+                self.asked[edited] = _ASKED.validate_python(read_json(self._path(edited)))
 
     def ask(self, edited: Edited, version: str) -> None:
         """Ask under the files as they are saved; an asking that is under way is given up, for it is about an earlier text."""
@@ -96,6 +108,7 @@ class Verdicts:
     async def _work(self, edited: Edited, asked: Asked) -> None:
         try:
             await self._judged(edited, asked)
+            write_json(self._path(edited), _ASKED.dump_python(replace(asked, running=False), mode="json"))
         except IdiolectError as error:
             asked.problem = " ".join(str(error).split())
         except Exception as error:  # the SDK's and the renderers' errors are no closed set
@@ -118,6 +131,9 @@ class Verdicts:
         answers = await model.probabilities(in_both_orders([one.pair for one in labelled]), asked.told("Asking the judge"))
         asked.pairs = list(zip(labelled, verdicts(answers), strict=True))
         asked.figures = check_judge(_Answers(answers), labelled, seed=settings.seed).by_source["draft"]
+
+    def _path(self, edited: Edited) -> Path:
+        return folder_of(self._workspace) / f"verdicts-{edited}.json"
 
     def _writer(self, edited: Edited) -> Writer:
         """The baseline for the rubric; for the prompt the same model told by it."""

@@ -12,8 +12,10 @@ from idiolect.corpus.demonstrations import load_demonstrations
 from idiolect.errors import InputError
 from idiolect.studio.desk import Desk
 from idiolect.studio.pages.compare import some_request
+from idiolect.studio.rounds import folder_of
 from idiolect.studio.trainings import Watched, checkpoint_writer, line_of, stop, watched, watched_run
 from idiolect.studio.verdicts import newest_texts
+from idiolect.workspace import read_json_lines, write_json_lines
 
 __all__ = ["routes"]
 
@@ -25,7 +27,8 @@ _REST = 9
 
 def routes(desk: Desk) -> APIRouter:
     router = APIRouter()
-    quiet: set[str] = set()
+    kept = folder_of(desk.workspace) / "quiet.jsonl"
+    quiet: set[str] = set(read_json_lines(kept)) if kept.is_file() else set()
     """Runs whose checkpoints draft nothing by themselves."""
 
     @router.get("/watch")
@@ -44,6 +47,7 @@ def routes(desk: Desk) -> APIRouter:
     async def automatic(request: Request, name: str) -> Response:
         found, form = watched_run(desk.workspace, name), await request.form()
         (quiet.discard if form.get("on") else quiet.add)(found.name)
+        write_json_lines(kept, sorted(quiet))
         return RedirectResponse(f"/watch/{name}#samples", 303)
 
     @router.get("/watch/{name}/live")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import AsyncIterator
 
@@ -11,7 +12,6 @@ from fastapi.responses import RedirectResponse, Response, StreamingResponse
 from idiolect.corpus.preferences import load_preferences
 from idiolect.errors import InputError
 from idiolect.methods.run import writer_named
-from idiolect.service.replies import reply_request
 from idiolect.studio.desk import Desk, said
 from idiolect.studio.rounds import Round
 from idiolect.studio.votes import record_edit
@@ -33,6 +33,7 @@ def routes(desk: Desk) -> APIRouter:
             "chosen": chosen,
             "asked": found.request if found else "",
             "quoted": found.quoted if found else "",
+            "past": found.passages is not None if found else True,
             "round": found,
             "recent": desk.rounds.newest("write", _RECENT),
             **values,
@@ -47,12 +48,14 @@ def routes(desk: Desk) -> APIRouter:
     async def begin(request: Request) -> Response:
         form = await request.form()
         asked, quoted = _text(form.get("request")), _text(form.get("quoted"))
-        writers, chosen = desk.writers(), [str(name) for name in form.getlist("writer")]
+        writers, chosen, past = desk.writers(), [str(name) for name in form.getlist("writer")], form.get("past") == "on"
         try:
             known = [writers[name] for name in chosen if name in writers]
-            made = desk.rounds.new("write", asked, known, asked=reply_request(asked, quoted), quoted=quoted)
+            # In a thread: the first look at many texts takes a while.
+            told = await asyncio.to_thread(desk.context.of, asked, quoted, past=past)
+            made = desk.rounds.new("write", asked, known, quoted=quoted, **vars(told))
         except InputError as error:
-            return shown(request, status=400, problem=said(error), asked=asked, quoted=quoted, chosen=chosen)
+            return shown(request, status=400, problem=said(error), asked=asked, quoted=quoted, chosen=chosen, past=past)
         desk.drafting.start(made)
         return RedirectResponse(f"/write/{made.name}", 303)
 

@@ -1,0 +1,64 @@
+"""What the person's own texts say beside a draft: past mail to take facts from, and remarks on what the draft does to them.
+
+Knows the demonstrations and how drafts are checked. Knows nothing of pages.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from idiolect.corpus import Demonstration
+from idiolect.corpus.demonstrations import load_demonstrations
+from idiolect.corpus.retrieval import Passage, PastMail
+from idiolect.evaluation.checked import CheckedDraft, with_past
+from idiolect.evaluation.fidelity import FidelityChecker
+from idiolect.service.replies import reply_request
+from idiolect.service.sampling import Draft
+from idiolect.settings import Settings
+from idiolect.studio.rounds import Round, RoundDraft
+from idiolect.workspace import Workspace
+
+__all__ = ["Asked", "Context"]
+
+_PASSAGES = 3
+
+
+@dataclass(frozen=True)
+class Asked:
+    """A request with its context."""
+
+    asked: str
+    """The request, with the quoted mail where there is one."""
+    given: str
+    """The same with past mail, where the models are to be given it; else empty."""
+    passages: list[Passage] | None
+    """The past mail; None where none was looked up."""
+
+
+class Context:
+    """The person's texts, indexed when they are first wanted and again when their file has changed."""
+
+    def __init__(self, workspace: Workspace, settings: Settings) -> None:
+        self._path, self._instructed = workspace.demonstrations, settings.instructed
+        self._held: tuple[int, PastMail, FidelityChecker] | None = None
+
+    def of(self, request: str, quoted: str, *, past: bool) -> Asked:
+        """What the writers are asked, and what past mail of the person's has to do with it."""
+        asked = reply_request(request, quoted)
+        passages = self._texts()[0].search(f"{request}\n{quoted}", _PASSAGES) if past else None
+        return Asked(asked, with_past(asked, passages) if passages and self._instructed else "", passages)
+
+    def remarks(self, found: Round, draft: RoundDraft) -> list[str]:
+        """What to look at before the draft is sent. Facts of the answered mail and of the past mail count as told."""
+        allowed = [found.quoted, *(passage.text for passage in found.passages or ())]
+        checked = self._texts()[1].check(
+            Demonstration(input=found.request, output=""), draft.text, finished=draft.finished, allowed=allowed
+        )
+        return CheckedDraft(Draft(found.asked, draft.text, draft.tokens, draft.seconds, draft.finished), checked, ()).remarks
+
+    def _texts(self) -> tuple[PastMail, FidelityChecker]:
+        stamp = self._path.stat().st_mtime_ns if self._path.is_file() else 0
+        if self._held is None or self._held[0] != stamp:
+            rows = load_demonstrations(self._path)
+            self._held = stamp, PastMail(rows), FidelityChecker(rows)
+        return self._held[1:]
