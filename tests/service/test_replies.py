@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from idiolect.service import reply_request
-from idiolect.service.replies import MOST_CHARACTERS, without_marks
+from idiolect.service.replies import MOST_CHARACTERS, request_and_quote, without_marks
 from idiolect.settings import pocket_model
 
 REQUEST = "Tell Ann yes"
@@ -18,6 +18,11 @@ def test_the_quote_stands_marked_behind_the_request() -> None:
     assert asked.splitlines()[0] == REQUEST
     assert asked.endswith("> Hi,\n> \n> are you coming?\n> Ann")
     assert reply_request(REQUEST, " \n ") == REQUEST
+
+
+def test_a_request_for_a_reply_is_parted_again_to_be_shown() -> None:
+    assert request_and_quote(reply_request(REQUEST, "Hi,\n\n> old\n  in\nAnn")) == (REQUEST, "Hi,\n\n> old\n  in\nAnn")
+    assert request_and_quote("Tell Ann\n\n> no reply") == ("Tell Ann\n\n> no reply", "")
 
 
 @settings(max_examples=200, deadline=None)

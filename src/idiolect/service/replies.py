@@ -11,7 +11,7 @@ import unicodedata
 
 from idiolect.prompts import render
 
-__all__ = ["reply_request", "without_marks"]
+__all__ = ["reply_request", "request_and_quote", "without_marks"]
 
 _MARKS = re.compile(r"<\|[^|<>\n]{0,80}\|>|</?s>|<(?:start|end)_of_turn>|\[/?INST\]|<</?SYS>>|</?think>", re.IGNORECASE)
 """Turn marks of the common chat formats; the tokenizer would read them as such wherever they stand."""
@@ -23,6 +23,13 @@ def reply_request(request: str, quoted: str) -> str:
     """What a writer is asked to answer ``quoted``; an empty quote leaves the request as it is."""
     lines = [line.rstrip() for line in without_marks(quoted)[:MOST_CHARACTERS].strip().splitlines()]
     return render("reply", request=request.strip(), lines=lines) if lines else request.strip()
+
+
+def request_and_quote(asked: str) -> tuple[str, str]:
+    """What ``reply_request`` was made of, to be shown; any other text is a request without a quote."""
+    between = reply_request("?", "x")[1 : -len("> x")]
+    request, met, lines = asked.partition(between)
+    return request, "\n".join(line.removeprefix(">").removeprefix(" ") for line in lines.split("\n")) if met else ""
 
 
 def without_marks(text: str) -> str:

@@ -19,6 +19,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from idiolect.evaluation.compare import ORDER
 from idiolect.methods.run import all_writers
 from idiolect.report import svg
+from idiolect.service.replies import request_and_quote
 from idiolect.service.writer import Writer
 from idiolect.settings import Settings
 from idiolect.studio.context import Context
@@ -51,7 +52,9 @@ class Desk:
             trim_blocks=True,
             lstrip_blocks=True,
         )
-        self._templates.globals.update(colour=_colour, mail_link=_mail_link, remarks=self.context.remarks, author=self.settings.author)
+        self._templates.globals.update(
+            parted=request_and_quote, colour=_colour, mail_link=_mail_link, remarks=self.context.remarks, author=self.settings.author
+        )
 
     def page(self, request: Request, template: str, *, status: int = 200, **values: Any) -> HTMLResponse:
         """A page, or a part of one. ``problem`` is a one-line message at its top, ``note`` a good one."""

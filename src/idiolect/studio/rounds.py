@@ -16,6 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from idiolect.corpus.retrieval import Passage
 from idiolect.errors import InputError
+from idiolect.service.replies import request_and_quote
 from idiolect.service.writer import Writer
 from idiolect.workspace import Workspace, read_json, write_json
 
@@ -94,13 +95,19 @@ class Rounds:
         self, kind: Kind, request: str, writers: list[Writer], *, asked: str | None = None, quoted: str = "",
         passages: list[Passage] | None = None, given: str = "", run: str = "", automatic: bool = False,
     ) -> Round:  # fmt: skip
-        """Raises ``InputError`` for an empty request or no writers."""
+        """``asked`` is what the request and the quoted mail make together; by default the request holds both.
+
+        Raises ``InputError`` for an empty request or no writers.
+        """
         if not request.strip():
             raise InputError("the request is empty", hint="Say in a few words what the text is to say")
         if not writers:
             raise InputError("no writer is chosen", hint="Choose at least one")
         if kind == "compare":
             random.SystemRandom().shuffle(writers)
+        if asked is None:
+            asked = request.strip()
+            request, quoted = request_and_quote(asked)
         now = datetime.now(UTC)
         # Names sort by age, within a second too: three digits are its 4096ths, the others chance.
         name = f"{now:%Y%m%d-%H%M%S}-{now.microsecond * 4096 // 1_000_000:03x}{secrets.randbits(20):05x}"
@@ -109,7 +116,7 @@ class Rounds:
             kind=kind,
             request=request.strip(),
             quoted=quoted,
-            asked=asked or request.strip(),
+            asked=asked,
             passages=passages,
             given=given,
             drafts=[RoundDraft(writer=writer) for writer in writers],

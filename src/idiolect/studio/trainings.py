@@ -5,6 +5,7 @@ Knows run folders and processes. Knows nothing of methods: whatever run logs its
 
 from __future__ import annotations
 
+import math
 import os
 import signal
 from collections.abc import Sequence
@@ -122,23 +123,29 @@ def _run(workspace: Workspace, name: str) -> Run:
 def _watched(run: Run) -> Watched:
     rows = _rows(run)
     config: dict[str, Any] = read_json(run.folder / "config.json") if (run.folder / "config.json").is_file() else {}
-    process = None if run.finished else run.process
-    state = "finished" if run.finished else "running" if process else "stopped"
-    steps = config.get("steps")
-    done = max((int(row["step"]) + 1 for row in rows if isinstance(row.get("step"), int)), default=len(rows))
+    # A reward model's run ends with its judge.
+    finished = run.finished or (run.folder / "judge.json").is_file()
+    process = None if finished else run.process
+    state = "finished" if finished else "running" if process else "stopped"
+    # DITTO imitates first, and then counts its steps anew, through all rounds.
+    phase = rows[-1].get("phase") if rows else None
+    wanted = [config.get("imitate_steps")] if phase == "imitation" else [config.get("steps"), config.get("rounds", 1)]
+    known = [one for one in wanted if isinstance(one, int)]
+    steps = math.prod(known) if len(known) == len(wanted) else None
+    counted = [int(row["step"]) + 1 for row in rows if isinstance(row.get("step"), int) and row.get("phase") == phase]
+    done = max(counted, default=len(rows))
     method = run.folder.name.split("-")[0]
     curves = tuple(curves_of([Training(method, tuple(rows), config)]))
     begun = datetime.strptime(run.folder.name.split("-", 1)[1][:15], "%Y%m%d-%H%M%S").strftime("%-d %b %Y, %H:%M")
-    return Watched(run.folder.name, method, begun, state, done, steps if isinstance(steps, int) else None, curves, process)
+    return Watched(run.folder.name, method, begun, state, done, steps, curves, process)
 
 
 def _rows(run: Run) -> list[dict[str, Any]]:
-    """Each step once: a run that goes on logs the steps since its checkpoint again."""
+    """Each step of each phase once: a run that goes on logs the steps since its checkpoint again."""
     for path in _files(run, "metrics.jsonl"):
         rows = [row for row in read_json_lines(path, torn_tail=True) if isinstance(row, dict)]
-        by_step = {row.get("step", index): row for index, row in enumerate(rows)}
         if rows:
-            return [by_step[step] for step in sorted(by_step, key=lambda step: step if isinstance(step, int) else 0)]
+            return list({(row.get("phase"), row.get("step", index)): row for index, row in enumerate(rows)}.values())
     return []
 
 
