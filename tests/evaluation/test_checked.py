@@ -5,6 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from statistics import mean
 
+import pytest
+
 from idiolect.corpus import Demonstration
 from idiolect.corpus.retrieval import PastMail
 from idiolect.evaluation.checked import CheckedDraft, checked_draft
@@ -14,6 +16,7 @@ from idiolect.service import Connection, Draft, Writer
 from idiolect.settings import pocket_model
 from idiolect.world import demonstrations, facts_kept, sample_author
 from running_engine import start_engine
+from scripted_sampler import scripted
 
 PAST = [Demonstration(input="", output="Hi Ann,\n\nthe flat in Kirkstall costs 640 euros.\n\nBest,\nMara", source="Sent:7")]
 
@@ -28,6 +31,22 @@ def test_facts_of_past_mail_and_of_the_answered_one_are_no_inventions() -> None:
     assert checked(request, text).found.invented == ("640 euros", "Friday")
     passages = [passage.text for passage in PastMail(PAST).search(request)]
     assert checked(request, text, allowed=(*passages, "Is it free from Friday?")).found.invented == ()
+
+
+@pytest.mark.parametrize("instructed", [True, False])
+def test_a_general_model_reads_the_thread_and_past_mail_and_their_facts_are_told_to_all(instructed: bool) -> None:
+    connection, script = scripted(lambda prompt: "Hi Ann,\n\n640 euros, from Friday, as Raj said.\n\nBest,\nMara")
+    writer = Writer(name="x", base_model=pocket_model(), renderer="qwen3_instruct")
+    quoted, thread = "What does the flat cost?", "What does the flat cost?\n\n> Raj says that it is free from Friday."
+    done = connection.run(
+        checked_draft(
+            connection, writer, "Tell Ann what the flat costs", PAST, seed=0, quoted=quoted, thread=thread, past=1, instructed=instructed
+        )
+    )
+    assert done.found.invented == ()
+    (asked,) = script.asked
+    assert "> What does the flat cost?" in asked
+    assert ("> > Raj says" in asked) == ("640 euros" in asked) == instructed
 
 
 def test_each_fault_has_a_line() -> None:

@@ -53,6 +53,7 @@ def test_a_reply_goes_round(server: tuple[int, int, Path]) -> None:
         assert mailbox.newest_from("joerg@example.org") == data
         asked = read_received(data)
         assert (asked.text, asked.sender) == ("Can we meet at 3 pm?\n\nJörg", ("Jörg", "joerg@example.org"))
+        assert asked.thread == f"{asked.text}\n\n> an older line"
         message = compose("Yes, 3 pm suits me — grüße!\n.\nFrom me", sender=f"Ada <{USER}>", answers=asked)
         assert mailbox.leave_draft(message) == ("Entwürfe", True)
         assert mailbox.leave_draft(message) == ("Entwürfe", False)

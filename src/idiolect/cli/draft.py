@@ -43,7 +43,8 @@ def draft(
     password = os.environ.get(PASSWORD) or typer.prompt(f"Password of {account.shown}", hide_input=True, err=True)
     # The answered mail is fetched and the connection given up before the model writes: a server may hang up meanwhile.
     answers = _answered(account, password, reply, folder) if reply else None
-    done, writer = written(request, name, seed, workspace, quoted=answers.text if answers else "", past=past)
+    quoted, thread = (answers.text, answers.thread) if answers else ("", "")
+    done, writer = written(request, name, seed, workspace, quoted=quoted, thread=thread, past=past)
     message = compose(done.draft.text, sender=own, to=to, subject=subject, answers=answers)
     with Mailbox(account, password) as mailbox:
         place, new = mailbox.leave_draft(message)

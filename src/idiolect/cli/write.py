@@ -37,7 +37,9 @@ def write(
     report(as_json, told_of(done, writer), done.draft.text)
 
 
-def written(request: str, name: str | None, seed: int | None, folder: Path, *, quoted: str, past: int) -> tuple[CheckedDraft, str]:
+def written(
+    request: str, name: str | None, seed: int | None, folder: Path, *, quoted: str, past: int, thread: str = ""
+) -> tuple[CheckedDraft, str]:
     """A draft by a writer of the workspace, and the writer's name. What is to be looked at is said on stderr."""
     if not request.strip():
         raise InputError("the request is empty", hint="Say what the text is to say")
@@ -53,6 +55,7 @@ def written(request: str, name: str | None, seed: int | None, folder: Path, *, q
                 known,
                 seed=settings.seed if seed is None else seed,
                 quoted=quoted,
+                thread=thread,
                 past=past,
                 instructed=settings.instructed,
                 tries=settings.tries,

@@ -55,21 +55,22 @@ async def checked_draft(
     *,
     seed: int,
     quoted: str = "",
+    thread: str = "",
     past: int = 0,
     instructed: bool = True,
     tries: int = 1,
 ) -> CheckedDraft:
-    """Write one draft, the best of so many ``tries``. ``quoted`` is the mail that it answers, ``past`` how many of the person's past
-    mails to look up.
+    """Write one draft, the best of so many ``tries``. ``quoted`` is the mail that it answers, ``thread`` the same with what it quotes,
+    ``past`` how many of the person's past mails to look up.
 
-    Past mail goes to the model only where it is ``instructed``, that is, general enough to use it; in either case its facts count as
-    told. Raises ``ServiceError``.
+    The thread and past mail go to the model only where it is ``instructed``, that is, general enough to use them; in either case their
+    facts count as told. Raises ``ServiceError``.
     """
     passages = tuple(PastMail(demonstrations).search(f"{request}\n{quoted}", past)) if past else ()
-    asked = reply_request(request, quoted) if quoted else request
+    asked = reply_request(request, thread if thread and instructed else quoted)
     if passages and instructed:
         asked = with_past(asked, passages)
-    context = [quoted, *(passage.text for passage in passages)]
+    context = [thread or quoted, *(passage.text for passage in passages)]
     checker = FidelityChecker(demonstrations)
 
     def check(text: str, finished: bool) -> Fidelity:

@@ -38,6 +38,8 @@ class Received:
     date: datetime | None
     text: str
     """What its sender wrote, without what that quotes."""
+    thread: str
+    """The same with what it quotes: the thread, as far as its senders left it standing."""
 
 
 def read_received(data: bytes) -> Received:
@@ -45,6 +47,7 @@ def read_received(data: bytes) -> Received:
     headers = read_headers(data)
     if headers is None:
         raise InputError("is not a mail", hint="Name another message")
+    thread = read_parts(data).text.strip()
     senders = headers.addresses("reply-to") or headers.addresses("from")
     name, address = senders[0] if senders else ("", "")
     return Received(
@@ -53,7 +56,8 @@ def read_received(data: bytes) -> Received:
         sender=(name, address),
         subject=headers.text("subject"),
         date=headers.date,
-        text=strip_quotes(read_parts(data).text).strip(),
+        text=strip_quotes(thread).strip(),
+        thread=thread,
     )
 
 
