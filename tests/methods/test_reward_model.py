@@ -7,11 +7,13 @@ import math
 from collections.abc import Iterator
 from pathlib import Path
 from statistics import mean
+from typing import Any
 
 import pytest
 import tinker
 
 from idiolect.corpus.demonstrations import load_demonstrations
+from idiolect.corpus.preferences import Preference, append_preference
 from idiolect.errors import InputError
 from idiolect.judge import Judge, ModelJudge, Pair, Verdict, both_orders, judge_messages, judge_pairs
 from idiolect.judge.examples import draft_pairs
@@ -148,3 +150,18 @@ def test_nothing_to_learn_from_is_said(connection: Connection, place: tuple[Work
     with pytest.raises(InputError, match="there is no judge yet"):
         load_judge(Workspace(tmp_path))
     assert draft_pairs(rows, {}) == []
+
+
+def test_votes_and_edits_are_learnt_from(connection: Connection, place: tuple[Workspace, Settings], tmp_path: Path) -> None:
+    workspace, settings = Workspace(tmp_path / "used"), place[1]
+    told: list[dict[str, Any]] = [
+        {"preferred": "Hi Ann, the keys?", "rejected": "Dear Ann, kindly send the keys.", "source": "edit", "writers": ("sft",)},
+        {"preferred": "Hi Ann!", "rejected": "Hi Ann! ", "source": "vote", "writers": ("sft", "ditto")},
+    ]
+    for one in told:
+        append_preference(workspace.preferences, Preference(request="Ask Ann for the keys", **one))
+    connection.run(reward_model(connection, workspace, settings, [], RewardModelConfig(steps=1, batch_size=2)))
+    (path,) = workspace.runs.glob("judge-*/data.jsonl")
+    text = path.read_text(encoding="utf-8")
+    assert text.count("Hi Ann, the keys?") == text.count("kindly send the keys.") == 2, "in both orders"
+    assert "Hi Ann!" not in text, "a vote between equals"

@@ -102,7 +102,7 @@ def run_train(
     plain = judge_model(place, settings, config)
     models = [settings.policy, plain.base_model, *([first.base_model] if first else [])]
     with bars() as progress, connected(settings, place, list(dict.fromkeys(models))) as connection:
-        made = connection.run(_trained(connection, place, settings, config, tracking, first, again, progress))
+        made = connection.run(trained_judge(connection, place, settings, config, tracking, first, again, progress))
     remind(tracking)
     report(
         as_json,
@@ -111,10 +111,11 @@ def run_train(
     )
 
 
-async def _trained(
+async def trained_judge(
     connection: Connection, place: Workspace, settings: Settings, config: RewardModelConfig, tracking: Tracking, policy: Writer | None,
     again: bool, told: Progress,
 ) -> Judge:  # fmt: skip
+    """The judge of what the person wrote, voted for and edited."""
     rows = [] if config.data == "preferences" else await ready_demonstrations(connection, place, settings, told)
     requests = [row.input for row in load_demonstrations(place.synthetic / "demonstrations.jsonl")]
     return await reward_model(

@@ -13,6 +13,7 @@ from pathlib import Path
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from idiolect.corpus import Demonstration
+from idiolect.corpus.preferences import Preference
 from idiolect.errors import InputError
 from idiolect.judge.pairs import Pair
 from idiolect.judge.perturb import FACTS, padded, perturb
@@ -26,6 +27,7 @@ from idiolect.world.vocabulary import split_of
 
 __all__ = [
     "LabelledPair",
+    "chosen_pairs",
     "conversations",
     "draft_pairs",
     "dressed_pairs",
@@ -53,7 +55,7 @@ class LabelledPair(BaseModel):
     features: tuple[str, ...] = ()
     """What the worse one is worse in: greeting, sign-off, punctuation, wording, layout, length, facts."""
     source: str = "person"
-    """Where it is from: draft, spoilt, spoilt twice, dressed, simulated, person, or a data set."""
+    """Where it is from: draft, spoilt, spoilt twice, dressed, simulated, person, vote, edit, or a data set."""
 
     @property
     def pair(self) -> Pair:
@@ -225,6 +227,15 @@ def _reason(one: LabelledPair, letter: Letter) -> str:
 
 def _listed(names: Sequence[str]) -> str:
     return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
+
+
+def chosen_pairs(choices: Sequence[Preference]) -> list[LabelledPair]:
+    """The person's votes and edits, without those that say nothing."""
+    return [
+        LabelledPair(request=one.request, better=one.preferred, worse=one.rejected, source=one.source)
+        for one in choices
+        if one.preferred.strip() and one.rejected.strip() and one.preferred.strip() != one.rejected.strip()
+    ]
 
 
 def labelled_pairs(path: Path) -> list[LabelledPair]:

@@ -14,8 +14,9 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from idiolect.corpus import Demonstration
+from idiolect.corpus.preferences import load_preferences
 from idiolect.errors import InputError
-from idiolect.judge.examples import LabelledPair, conversations, labelled_pairs, own_pairs
+from idiolect.judge.examples import LabelledPair, chosen_pairs, conversations, labelled_pairs, own_pairs
 from idiolect.judge.likeness import Likeness, policy_pairs
 from idiolect.judge.model import Judge, ModelJudge
 from idiolect.judge.preferences import PREFERENCE_COLLECTION, preference_rows
@@ -50,7 +51,7 @@ class RewardModelConfig(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
     data: Literal["own", "preferences", "both"] = "own"
-    """What is learnt from: pairs of the person's own mail, the Preference Collection, or both."""
+    """What is learnt from: pairs of the person's own mail with their votes and edits, the Preference Collection, or both."""
     base_model: str | None = None
     """The model that becomes the judge; by default the policy."""
     renderer: str | None = None
@@ -165,6 +166,7 @@ async def _rows(
         drafts = await plain_drafts(connection, workspace, settings, [row.input for row in own], config.drafts, progress)
         pairs = own_pairs(own, drafts, spoilt=config.spoilt, seed=settings.seed)
         pairs += _policy_pairs(own, drafts, drafted, config.policy_pairs, settings.seed)
+        pairs += chosen_pairs(load_preferences(workspace.preferences))
         pairs += labelled_pairs(workspace.root / config.labels) if config.labels else []
         rows += conversations(pairs, plain.rubric, reasons=config.reasons, seed=settings.seed)
     if config.data != "own":

@@ -30,6 +30,8 @@ from idiolect.workspace import Workspace, read_json, write_json
 __all__ = ["SynthesisConfig", "synthesize"]
 
 _ROUNDS = 4
+_WITH_EXAMPLES = 2
+"""Attempts that show the teacher own texts; a teacher that loses its way among them may still write by the prompt alone."""
 
 
 class SynthesisConfig(BaseModel):
@@ -171,7 +173,7 @@ async def _texts(
     seed: int,
     progress: Progress | None,
 ) -> tuple[list[Demonstration], Outcome, Counter[str]]:
-    """The teacher's text for each request: those that fail a filter are tried again, a few times.
+    """The teacher's text for each request: those that fail a filter are tried again, a few times, and then by the prompt alone.
 
     ``usual`` are facts that the person may state anywhere. The counter says how often a critique changed what.
     """
@@ -182,7 +184,9 @@ async def _texts(
     critics = AnswerLog(folder, "critiques", derive_seed(*key, render("critique", request="", lines=[], facts=[], one=task.one)))
     outcome, seen, critiques = Outcome(), Unlike(), Counter[str]()
     accepted: dict[str, str] = {}
+    plain = teacher.model_copy(update={"examples": ()}) if teacher.system_prompt else teacher
     for attempt in range(config.attempts):
+        writer = teacher if attempt < _WITH_EXAMPLES else plain
         open_requests = [request for _, request in requests if request not in accepted]
         wanted = [request for request in open_requests if (attempt, request) not in log.rows]
 
@@ -190,8 +194,8 @@ async def _texts(
             log.append((attempt, wanted[index]), answers)
 
         await complete(
-            connection, teacher,
-            [thinking_messages(teacher, task, request) if config.think else teacher.messages(request) for request in wanted],
+            connection, writer,
+            [thinking_messages(writer, task, request) if config.think else writer.messages(request) for request in wanted],
             max_tokens=teacher.max_tokens + THINKING_TOKENS * config.think,
             temperature=config.temperature, seed=derive_seed(seed, "texts", attempt), on_result=keep,
             on_progress=_part(progress, "Writing synthetic texts", len(requests) - len(wanted), len(requests)),
@@ -205,7 +209,7 @@ async def _texts(
             outcome.drop("unparsed")
         if config.critique:
             drafts, counts = await revised(
-                connection, critics, task, teacher, drafts, attempt=attempt, temperature=config.temperature, seed=seed, allowed=usual,
+                connection, critics, task, writer, drafts, attempt=attempt, temperature=config.temperature, seed=seed, allowed=usual,
                 on_progress=partial(progress, "Criticizing the texts") if progress else None,
             )  # fmt: skip
             critiques += counts
