@@ -15,7 +15,7 @@ from idiolect.corpus.redaction import RedactionTable
 from idiolect.evaluation.results import DraftRows, Results, load_drafts, load_results
 from idiolect.report import build_report, contents, render_page, render_pdf
 from idiolect.report.files import readable, redacted
-from idiolect.workspace import Workspace
+from idiolect.workspace import Workspace, write_json, write_json_lines
 
 HOSTILE = [
     "<script>alert(1)</script>",
@@ -138,8 +138,15 @@ def test_redacted_files_hold_no_private_detail(workspace: Workspace, files: tupl
     secrets = ("dana@example.org", "+49 170 1234567", "https://example.org/reset?token=a1b2c3d4e5")
     results, rows = with_text(files, f"Write to {secrets[0]}, call {secrets[1]} or see {secrets[2]}")
     place = Workspace(tmp_path)
+    results = results.model_copy(update={"about": {**results.about, "writers": {"sft": {"adapter": "tinker://x"}}}})
     results.save(place.results / "compare.json")
     rows.save(place.results / "drafts.json")
+    run = place.runs / "sft-20260314-101500"
+    write_json(run / "writer.json", {"name": "sft", "adapter": "tinker://x"})
+    shown = {"examples": [["Ask her", "Reach me at ada@example.org"]]}
+    write_json(run / "config.json", {"prompt": "End with +49 170 7654321", "first": shown})
+    write_json_lines(run / "metrics.jsonl", [{"step": 0, "train_mean_nll": 1.0}, {"step": 1, "train_mean_nll": 0.5}])
+    secrets = (*secrets, "ada@example.org", "+49 170 7654321")
     plain, shared = build_report(place), build_report(place, redact=True)
     assert [path.name for path in shared] == ["report-redacted.html", "report-redacted.pdf"]
     read = {path: path.read_text(encoding="utf-8") for path in (plain.html, shared.html)}

@@ -6,7 +6,8 @@ Knows where the files lie, and what of a text may not go into them.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
@@ -43,10 +44,13 @@ def build_report(workspace: Workspace, *, prices: Prices | None = None, redact: 
     """
     results = readable(load_results(workspace.results / "compare.json"))
     rows = readable(load_drafts(workspace.results / "drafts.json"))
+    trainings = trainings_of(workspace, results.about.get("writers", {}))
     if redact:
         table = RedactionTable()
         results, rows = redacted(results, table), redacted(rows, table)
-    report = contents(results, rows, trainings_of(workspace, results.about.get("writers", {})), prices)
+        # A config may hold a prompt or examples of the person's.
+        trainings = [replace(one, config=_walked(one.config, lambda text: redaction.redact(text, table))) for one in trainings]
+    report = contents(results, rows, trainings, prices)
     stem = "report-redacted" if redact else "report"
     files = ReportFiles(workspace.results / f"{stem}.html", workspace.results / f"{stem}.pdf")
     write_atomic(files.html, render_page(report))
@@ -84,11 +88,13 @@ def redacted(value: _File, table: RedactionTable) -> _File:
 
 
 def _mapped(value: _File, change: Callable[[str], str]) -> _File:
-    def walk(one: Any) -> Any:
-        if isinstance(one, str):
-            return change(one)
-        if isinstance(one, dict):
-            return {change(key) if isinstance(key, str) else key: walk(item) for key, item in one.items()}
-        return [walk(item) for item in one] if isinstance(one, list) else one
+    return type(value).model_validate(_walked(value.model_dump(mode="json"), change))
 
-    return type(value).model_validate(walk(value.model_dump(mode="json")))
+
+def _walked(value: Any, change: Callable[[str], str]) -> Any:
+    """The same JSON with every text in it changed, keys too."""
+    if isinstance(value, str):
+        return change(value)
+    if isinstance(value, Mapping):
+        return {change(key) if isinstance(key, str) else key: _walked(item, change) for key, item in value.items()}
+    return [_walked(item, change) for item in value] if isinstance(value, list) else value
