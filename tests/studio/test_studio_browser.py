@@ -21,9 +21,11 @@ import pytest
 
 from idiolect.corpus.demonstrations import save_demonstrations
 from idiolect.corpus.preferences import load_preferences
+from idiolect.corpus.retrieval import Passage
 from idiolect.methods.baseline import plain_writer
 from idiolect.methods.run import all_runs, open_run
 from idiolect.settings import Settings
+from idiolect.studio.rounds import Rounds
 from idiolect.studio.votes import load_votes
 from idiolect.workspace import Workspace
 from idiolect.world import demonstrations, sample_author
@@ -281,7 +283,11 @@ def names(studio: Running, place: Workspace) -> dict[str, str]:
     lines = [{"step": step, "train_mean_nll": 2.0 - step} for step in range(2)]
     (run.folder / "metrics.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
     written = finished_round(place, "write", HOSTILE, long, "Hi Ann", request=long)
-    return {"written": written.name, "compared": finished_round(place, "compare", HOSTILE, long).name, "run": run.folder.name}
+    past = [Passage(text=HOSTILE, source=long, date="2026-01-01", score=1.0)]
+    Rounds(place).save(written.model_copy(update={"passages": past, "quoted": long}))
+    compared = finished_round(place, "compare", HOSTILE, long)
+    Rounds(place).save(compared.model_copy(update={"quoted": HOSTILE}))
+    return {"written": written.name, "compared": compared.name, "run": run.folder.name}
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
