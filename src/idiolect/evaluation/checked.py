@@ -10,9 +10,9 @@ from dataclasses import dataclass, replace
 
 from idiolect.corpus import Demonstration
 from idiolect.corpus.retrieval import Passage, PastMail
-from idiolect.evaluation.fidelity import Fidelity, FidelityChecker
+from idiolect.evaluation.fidelity import Fidelity, FidelityChecker, fewest_faults
 from idiolect.prompts import render
-from idiolect.service import BestOf, Connection, Draft, Writer, draft
+from idiolect.service import Connection, Draft, Writer, draft
 from idiolect.service.replies import reply_request, without_marks
 
 __all__ = ["CheckedDraft", "checked_draft", "with_past"]
@@ -71,14 +71,12 @@ async def checked_draft(
     if passages and instructed:
         asked = with_past(asked, passages)
     context = [thread or quoted, *(passage.text for passage in passages)]
-    checker = FidelityChecker(demonstrations)
-
-    def check(text: str, finished: bool) -> Fidelity:
-        return checker.check(Demonstration(input=request, output=""), text, finished=finished, allowed=context)
-
-    best_of = BestOf(tries, lambda _, text, finished: check(text, finished).faults, key="")
+    best_of = fewest_faults(tries, demonstrations, request=request, allowed=context)
     (written,) = await draft(connection, writer, [asked], seed=seed, best_of=best_of)
-    return CheckedDraft(written, check(written.text, written.finished), passages)
+    found = FidelityChecker(demonstrations).check(
+        Demonstration(input=request, output=""), written.text, finished=written.finished, allowed=context
+    )
+    return CheckedDraft(written, found, passages)
 
 
 def with_past(asked: str, passages: Sequence[Passage]) -> str:

@@ -108,12 +108,18 @@ class FidelityChecker:
         )
 
 
-def fewest_faults(tries: int, demonstrations: Sequence[Demonstration], *, allowed: Sequence[str] = ()) -> BestOf:
-    """Draft so often to get one in which the checks find nothing wrong. They know the request and the person's texts and no truth."""
-    checker = FidelityChecker(demonstrations)
-    told = json.dumps([tries, [row.output for row in demonstrations], list(allowed)], ensure_ascii=False)
+def fewest_faults(
+    tries: int, demonstrations: Sequence[Demonstration], *, request: str | None = None, allowed: Sequence[str] = ()
+) -> BestOf:
+    """Draft so often to get one in which the checks find nothing wrong. They know the request and the person's texts and no truth.
 
-    def faults(request: str, text: str, finished: bool) -> int:
-        return checker.check(Demonstration(input=request, output=""), text, finished=finished, allowed=allowed).faults
+    A ``request`` that is given stands for what the writer is asked, which may hold more; what it holds more is ``allowed``.
+    """
+    checker = FidelityChecker(demonstrations)
+    told = json.dumps([tries, [row.output for row in demonstrations], request, list(allowed)], ensure_ascii=False)
+
+    def faults(asked: str, text: str, finished: bool) -> int:
+        row = Demonstration(input=asked if request is None else request, output="")
+        return checker.check(row, text, finished=finished, allowed=allowed).faults
 
     return BestOf(tries, faults, hashlib.sha256(told.encode()).hexdigest()[:12])

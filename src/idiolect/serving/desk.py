@@ -8,6 +8,8 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field
 
+from idiolect.corpus.demonstrations import load_demonstrations
+from idiolect.evaluation.checked import CheckedDraft, checked_draft
 from idiolect.methods.run import all_writers, writer_named
 from idiolect.service import Connection, Writer
 from idiolect.service.sampling import Messages
@@ -62,6 +64,13 @@ class Desk:
             stop=wish.stop,
             whole=whole,
         )
+
+    async def checked(self, writer: Writer, request: str, quoted: str, seed: int | None) -> CheckedDraft:
+        """One draft, the best of the settings' tries, and what was found in it."""
+        known = load_demonstrations(self.workspace.demonstrations)
+        writer = writer.model_copy(update={"max_tokens": min(writer.max_tokens, self.limits.max_tokens)})
+        seed = self.settings.seed if seed is None else seed
+        return await checked_draft(self.connection, writer, request, known, seed=seed, quoted=quoted, tries=self.settings.tries)
 
     async def text(self, writer: Writer, messages: Messages, wish: Wish = Wish(), number: int = 0) -> tuple[str, Piece]:
         """The whole draft, and its last piece, which counts the tokens."""

@@ -14,10 +14,8 @@ from pydantic import BaseModel, Field
 
 from idiolect import __version__
 from idiolect.errors import IdiolectError
-from idiolect.service import reply_request
-from idiolect.serving.desk import Desk, Wish
+from idiolect.serving.desk import Desk
 from idiolect.serving.limits import ApiError
-from idiolect.tasks import missing_facts, request_facts
 
 __all__ = ["DraftedEmail", "mcp_server"]
 
@@ -31,6 +29,7 @@ class DraftedEmail(BaseModel):
     writer: str
     finished: bool = Field(description="False where the draft was cut at its longest.")
     missing: list[str] = Field(description="Facts of the request that the draft lacks.")
+    remarks: list[str] = Field(description="All that is to be looked at before it is sent.")
 
 
 def mcp_server(desk: Desk) -> MCPServer:
@@ -47,12 +46,11 @@ def mcp_server(desk: Desk) -> MCPServer:
         """Draft an e-mail in the person's own voice. Nothing is sent."""
         try:
             chosen = desk.writer(writer)
-            asked = reply_request(request, reply_to) if reply_to else request
             async with desk.places.place():
-                text, last = await desk.text(chosen, chosen.messages(asked), Wish(seed=seed))
+                done = await desk.checked(chosen, request, reply_to or "", seed)
         except (IdiolectError, ApiError) as error:
             raise ToolError(str(error)) from error
-        lost = [fact.value for fact in missing_facts(request_facts(request), text)]
-        return DraftedEmail(text=text, writer=chosen.name, finished=last.finish == "stop", missing=lost)
+        lost = [fact.value for fact in done.found.lost]
+        return DraftedEmail(text=done.draft.text, writer=chosen.name, finished=done.draft.finished, missing=lost, remarks=done.remarks)
 
     return server

@@ -19,6 +19,7 @@ from idiolect.errors import IdiolectError, InputError
 from idiolect.report import svg
 from idiolect.settings import Settings
 from idiolect.studio.access import Access, Guard, check_form
+from idiolect.studio.context import Context
 from idiolect.studio.desk import Desk, said
 from idiolect.studio.drafting import Connect, Drafting
 from idiolect.studio.pages import compare, report, setup, watch, write
@@ -39,8 +40,9 @@ def studio_app(workspace: Workspace, settings: Settings, connect: Connect, acces
         await desk.drafting.close()
 
     rounds = Rounds(workspace)
-    drafting = Drafting(connect, rounds, seed=settings.seed)
-    desk = Desk(workspace, settings, rounds, drafting, Verdicts(workspace, settings, drafting))
+    context = Context(workspace, settings)
+    drafting = Drafting(connect, rounds, seed=settings.seed, best_of=context.best_of)
+    desk = Desk(workspace, settings, rounds, drafting, Verdicts(workspace, settings, drafting), context)
     # No pages of documentation: they would load scripts from elsewhere.
     app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None, lifespan=lifespan, dependencies=[Depends(check_form)])
     for page in (write, compare, watch, setup, report):

@@ -11,9 +11,9 @@ from idiolect.corpus import Demonstration
 from idiolect.corpus.demonstrations import load_demonstrations
 from idiolect.corpus.retrieval import Passage, PastMail
 from idiolect.evaluation.checked import CheckedDraft, with_past
-from idiolect.evaluation.fidelity import FidelityChecker
+from idiolect.evaluation.fidelity import FidelityChecker, fewest_faults
 from idiolect.service.replies import reply_request
-from idiolect.service.sampling import Draft
+from idiolect.service.sampling import BestOf, Draft
 from idiolect.settings import Settings
 from idiolect.studio.rounds import Round, RoundDraft
 from idiolect.workspace import Workspace
@@ -39,7 +39,7 @@ class Context:
     """The person's texts, indexed when they are first wanted and again when their file has changed."""
 
     def __init__(self, workspace: Workspace, settings: Settings) -> None:
-        self._path, self._instructed = workspace.demonstrations, settings.instructed
+        self._path, self._instructed, self._tries = workspace.demonstrations, settings.instructed, settings.tries
         self._held: tuple[int, PastMail, FidelityChecker] | None = None
 
     def of(self, request: str, quoted: str, *, past: bool) -> Asked:
@@ -50,11 +50,14 @@ class Context:
 
     def remarks(self, found: Round, draft: RoundDraft) -> list[str]:
         """What to look at before the draft is sent. Facts of the answered mail and of the past mail count as told."""
-        allowed = [found.quoted, *(passage.text for passage in found.passages or ())]
-        checked = self._texts()[1].check(
-            Demonstration(input=found.request, output=""), draft.text, finished=draft.finished, allowed=allowed
-        )
+        row = Demonstration(input=found.request, output="")
+        checked = self._texts()[1].check(row, draft.text, finished=draft.finished, allowed=_allowed(found))
         return CheckedDraft(Draft(found.asked, draft.text, draft.tokens, draft.seconds, draft.finished), checked, ()).remarks
+
+    def best_of(self, found: Round) -> BestOf:
+        """How a round's drafts are chosen among tries, by the same checks."""
+        rows = load_demonstrations(self._path)
+        return fewest_faults(self._tries, rows, request=found.request, allowed=_allowed(found))
 
     def _texts(self) -> tuple[PastMail, FidelityChecker]:
         stamp = self._path.stat().st_mtime_ns if self._path.is_file() else 0
@@ -62,3 +65,8 @@ class Context:
             rows = load_demonstrations(self._path)
             self._held = stamp, PastMail(rows), FidelityChecker(rows)
         return self._held[1:]
+
+
+def _allowed(found: Round) -> list[str]:
+    """What a draft may take facts from beside its request."""
+    return [found.quoted, *(passage.text for passage in found.passages or ())]

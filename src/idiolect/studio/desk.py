@@ -42,9 +42,9 @@ class Desk:
     rounds: Rounds
     drafting: Drafting
     verdicts: Verdicts
+    context: Context
 
     def __post_init__(self) -> None:
-        self.context = Context(self.workspace, self.settings)
         self._templates = Environment(
             loader=FileSystemLoader(Path(__file__).parent / "templates"),
             undefined=StrictUndefined,

@@ -9,11 +9,13 @@ import asyncio
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AbstractContextManager
+from dataclasses import replace
 
 from idiolect.errors import IdiolectError, ServiceError
-from idiolect.service import Connection
+from idiolect.service import BestOf, Connection
+from idiolect.service import draft as sampled
 from idiolect.service.streaming import stream
-from idiolect.studio.rounds import Round, Rounds
+from idiolect.studio.rounds import Round, RoundDraft, Rounds
 
 __all__ = ["Connect", "Drafting"]
 
@@ -24,8 +26,8 @@ Connect = Callable[[Sequence[str]], AbstractContextManager[Connection]]
 class Drafting:
     """Writes drafts in the background. The connection is made with the first draft, for only then are models needed."""
 
-    def __init__(self, connect: Connect, rounds: Rounds, *, seed: int) -> None:
-        self._connect, self._rounds, self._seed = connect, rounds, seed
+    def __init__(self, connect: Connect, rounds: Rounds, *, seed: int, best_of: Callable[[Round], BestOf]) -> None:
+        self._connect, self._rounds, self._seed, self._best_of = connect, rounds, seed, best_of
         self._held: AbstractContextManager[Connection] | None = None
         self._connection: Connection | None = None
         self._models: set[str] = set()
@@ -87,6 +89,9 @@ class Drafting:
                 draft.text, draft.tokens, draft.seconds = draft.text + piece.text, piece.tokens, time.monotonic() - start
                 draft.finished = piece.finish == "stop"
                 await self._tell()
+            if found.kind != "sample":
+                await self._better(connection, found, draft)
+                draft.seconds = time.monotonic() - start
         except IdiolectError as error:
             draft.error = " ".join(str(error).split())
         except Exception as error:  # the SDK's and the renderers' errors are no closed set
@@ -94,6 +99,18 @@ class Drafting:
         draft.done = True
         self._rounds.save(found)
         await self._tell()
+
+    async def _better(self, connection: Connection, found: Round, made: RoundDraft) -> None:
+        """Put further tries in the place of a draft with faults, if one has fewer."""
+        best_of = self._best_of(found)
+        faults = best_of.faults(found.asked, made.text, made.finished)
+        if not faults or best_of.tries < 2:
+            return
+        further = replace(best_of, tries=best_of.tries - 1)
+        (other,) = await sampled(connection, made.writer, [found.given or found.asked], seed=self._seed + made.attempt, best_of=further)
+        made.tokens, made.tries = made.tokens + other.tokens, 1 + other.tries
+        if best_of.faults(found.asked, other.text, other.finished) < faults:
+            made.text, made.finished = other.text, other.finished
 
     async def _tell(self) -> None:
         async with self._changed:

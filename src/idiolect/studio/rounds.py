@@ -42,11 +42,13 @@ class RoundDraft(BaseModel):
     """How often it was written anew; each attempt has a seed of its own."""
     edited: str | None = None
     """What the person made of it."""
+    tries: int = 1
+    """How many were sampled to choose it."""
 
     def again(self) -> None:
         """Forget what is written; the next attempt gives another draft."""
         self.text, self.done, self.finished, self.error, self.edited = "", False, False, None, None
-        self.tokens, self.seconds, self.attempt = 0, 0.0, self.attempt + 1
+        self.tokens, self.seconds, self.attempt, self.tries = 0, 0.0, self.attempt + 1, 1
 
 
 class Round(BaseModel):

@@ -177,7 +177,7 @@ async def _texts(
 
     ``usual`` are facts that the person may state anywhere. The counter says how often a critique changed what.
     """
-    key: list[Any] = [teacher.model_dump(mode="json"), seed, config.temperature]
+    key: list[Any] = [teacher.model_dump(mode="json"), seed, config.temperature, _WITH_EXAMPLES]
     if config.think:
         key.append(thinking_messages(teacher, task, "")[-1])
     log = AnswerLog(folder, "texts", derive_seed(*key))
