@@ -38,13 +38,11 @@ async def synthetic_data(
 ) -> tuple[list[Demonstration], dict[str, Any]]:
     """Synthetic demonstrations and the report of what was dropped; what is done already is not done again.
 
-    A ``config`` that is given is kept beside them, and holds wherever none is: a training takes as many as were asked for.
+    A ``config`` that is given is kept beside them, and holds wherever none is: a training takes as many as were last asked for.
     """
     asked = workspace.synthetic / "config.json"
-    if config is not None:
-        write_json(asked, config.model_dump(mode="json", exclude_unset=True))
-    elif asked.is_file():
-        config = SynthesisConfig(**read_json(asked))
+    if config is None:
+        config = SynthesisConfig(**read_json(asked)) if asked.is_file() else SynthesisConfig()
     prompting, task = prompting or PromptingConfig(), load_task(settings.task, workspace)
     if not can_teach(settings, task):
         raise InputError(
@@ -54,18 +52,20 @@ async def synthetic_data(
     told = (lambda done, total: progress("Describing the style", done, total)) if progress else None
     style = await style_prompt(connection, workspace, settings, demonstrations, prompting, on_progress=told)
     teacher = await teacher_writer(connection, workspace, settings, demonstrations, style, prompting)
-    return await synthesize(
+    made = await synthesize(
         connection,
         workspace,
         task,
         teacher,
         demonstrations,
         heldout,
-        config=settings.filled("synthesis", config or SynthesisConfig()),
+        config=settings.filled("synthesis", config),
         seed=settings.seed,
         instructed=settings.instructed,
         progress=progress,
     )
+    write_json(asked, config.model_dump(mode="json", exclude_unset=True))
+    return made
 
 
 async def synthetic_if_possible(
