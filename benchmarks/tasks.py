@@ -125,7 +125,8 @@ def main() -> None:
     shown = {key: value for key, value in vars(options).items() if key != "out"}
     write_json(options.out, {"options": shown, "writers": table})
     for name, measures in table.items():
-        print(name, {measure: [round(value[key] or 0, 3) for key in ("mean", "low", "high")] for measure, value in measures.items()})
+        told = {measure: [None if one is None else round(one, 3) for one in value.values()] for measure, value in measures.items()}
+        print(name, told)
 
 
 if __name__ == "__main__":
