@@ -65,8 +65,9 @@ def prompt(
 
 Told = tuple[dict[str, Any], str]
 _SCORE = (
-    "The score: how likely the person's own text is (geometric mean probability of a token), times the share of the request's facts that\n"
-    "a draft keeps, halved where it has another fault. Means with 95 % intervals; p is of the score's difference, after Holm's correction."
+    "The score: how likely the person's own text is (geometric mean probability of a token), times the share of\n"
+    "the request's facts that a draft keeps, halved where it has another fault. Means with 95 % intervals; p is\n"
+    "of the score's difference, after Holm's correction."
 )
 
 
@@ -74,11 +75,13 @@ def told_variants(given: Variants) -> Told:
     """Prompts side by side, for programs and for people."""
     found, requests = given
     first = next(iter(found))
-    head = ("prompt", "score", "likelihood of own text", "facts kept", f"score, more than {first}", "p")
+    head = ("prompt", "score", "likelihood", "facts kept", f"score, more than {first}", "p")
     rows = [
         (
             name,
-            *(_interval(one.measures[measure]) for measure in ("score", "fit", "facts")),
+            _interval(one.measures["score"]),
+            f"{one.measures['fit'].mean:.4f}",
+            _interval(one.measures["facts"], digits=2),
             *((_interval(one.differences["score"], "+"), _p(one.differences["score"])) if one.differences else ("", "")),
         )
         for name, one in found.items()
@@ -156,16 +159,18 @@ def _sure(one: Difference) -> bool:
 
 
 def _p(one: Difference) -> str:
-    return "-" if one.p_holm is None else f"{one.p_holm:.3f}"
+    return "-" if one.p_holm is None else "<0.001" if one.p_holm < 0.0005 else f"{one.p_holm:.3f}"
 
 
 def _share(part: Measure, whole: Measure) -> str:
     return "-" if part.mean is None or not whole.mean else f"{round(100 * part.mean / whole.mean) + 0:+d} %"
 
 
-def _interval(one: Measure, sign: str = "") -> str:
+def _interval(one: Measure, sign: str = "", digits: int = 4) -> str:
     if one.mean is None:
         return "-"
     # Adding 0.0 turns a negative zero into one without a sign.
-    mean, low, high = ("?" if value is None else f"{round(value, 4) + 0.0:{sign}.4f}" for value in (one.mean, one.low, one.high))
+    mean, low, high = (
+        "?" if value is None else f"{round(value, digits) + 0.0:{sign}.{digits}f}" for value in (one.mean, one.low, one.high)
+    )
     return f"{mean} [{low}, {high}]"
