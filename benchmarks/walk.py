@@ -277,7 +277,7 @@ print(f"Gone back to: before step {kept_step}{', the start' if not kept_step els
 from idiolect.methods.ditto import DittoConfig, ditto
 
 config = DittoConfig(demonstrations=2, imitate_steps=2, rounds=1, steps=2, samples=2, batch_size=2) if SMALL else DittoConfig()
-begin = tuned if PRESET == "pocket" else None
+begin = tuned if PRESET == "pocket" and not SMALL else None
 preferred = connection.run(ditto(connection, workspace, settings, demonstrations, config, first=begin, tracking=tracking))
 curve("ditto", "dpo_loss", "DPO loss (nats)")
 print(draft_of(preferred))
