@@ -36,6 +36,8 @@ from idiolect.world import demonstrations, sample_author
 
 RESULTS = Path(__file__).parent / "results" / "serving.json"
 TOKEN = "benchmark-of-serving"
+PAUSE = 0.3
+"""Seconds before each request."""
 Run = Callable[[str], tuple[float, float, int, str]]
 """From a request to seconds until the first text, seconds in all, tokens, and the text."""
 
@@ -132,11 +134,12 @@ def measure(place: Workspace, repeats: int) -> dict[str, Any]:
     shown = tuple((row.input, row.output) for row in rows[:2])
     writer = Writer(name="few_shot", base_model=pocket_model(), renderer="qwen3_instruct", examples=shown, temperature=0.0)
     open_run(place, "few_shot", {}).finish(writer)
-    engine = LocalEngine([pocket_model()], place.engine_state)
+    # An engine each: what one has computed of a prompt is not to be at hand for the other.
+    engines = [LocalEngine([pocket_model()], place.engine_state / name) for name in ("serve", "studio")]
     found: dict[str, list[tuple[float, float, int, str]]] = {"serve": [], "studio": [], "llama_cpp": []}
     try:
-        url = engine.start()
-        with Connection(url, engine.token) as connection, Connection(url, engine.token) as second:
+        urls = [engine.start() for engine in engines]
+        with Connection(urls[0], engines[0].token) as connection, Connection(urls[1], engines[1].token) as second:
             export_writer(connection, writer, "gguf", place.root / "gguf", name="pocket")
             access = Access("127.0.0.1", free_port())
             api = make_app(Desk(place, Settings(), connection, Limits(per_minute=100_000)), TOKEN)
@@ -149,12 +152,15 @@ def measure(place: Workspace, repeats: int) -> dict[str, Any]:
                 }
                 for number, row in enumerate(rows[2:]):
                     for name, run in runs.items():
+                        # Threads that wait for work spin for a while.
+                        time.sleep(PAUSE)
                         result = run(row.input)
                         # The first two warm all up: compiled parts, the cache of the examples.
                         if number >= 2:
                             found[name].append(result)
     finally:
-        engine.stop()
+        for engine in engines:
+            engine.stop()
     drafts = zip(*([one[3] for one in results] for results in found.values()), strict=True)
     dtype = os.environ.get("IDIOLECT_ENGINE_DTYPE", "float32")
     return {

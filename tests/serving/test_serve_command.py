@@ -6,6 +6,7 @@ import asyncio
 import os
 import re
 import signal
+import socket
 import subprocess
 import sys
 
@@ -15,6 +16,7 @@ from fastapi import FastAPI
 
 from idiolect.errors import InputError
 from idiolect.serving import serve, token_or_new
+from idiolect.serving.server import _listen
 from idiolect.workspace import Workspace
 from running_engine import RunningEngine
 
@@ -57,3 +59,11 @@ def test_a_drawn_token_is_long_and_new(monkeypatch: pytest.MonkeyPatch) -> None:
     assert drawn
     assert one != other
     assert len(one) > 30
+
+
+def test_small_pieces_of_a_stream_go_out_at_once() -> None:
+    """What asyncio accepts on a listener inherits this; else a piece waits for the one before to be acknowledged."""
+    with _listen("127.0.0.1", 0) as listener, socket.create_connection(listener.getsockname()):
+        accepted, _ = listener.accept()
+        with accepted:
+            assert accepted.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)

@@ -20,8 +20,9 @@ if TYPE_CHECKING:
 
 __all__ = ["Piece", "stream"]
 
-FIRST_CHUNK, LARGEST_CHUNK = 2, 32
-"""Tokens. Chunks double, so that the first words come soon and a long answer costs few requests."""
+FIRST_CHUNK, GROWTH, LARGEST_CHUNK = 2, 4, 32
+"""Tokens of the first chunk, how much longer each next one is, and of the longest: the first words come soon, a long answer costs few
+requests, and a slow model still shows some words every few seconds. The same for every answer, since draws depend on the chunks."""
 _HALF = "\N{REPLACEMENT CHARACTER}"
 _THINK, _THOUGHT = "<think>", "</think>"
 
@@ -92,7 +93,7 @@ def _chunks(room: int, *, whole: bool) -> Iterator[int]:
     while room > 0:
         yield min(size, room)
         room -= size
-        size = min(2 * size, LARGEST_CHUNK)
+        size = min(GROWTH * size, LARGEST_CHUNK)
 
 
 def _visible(renderer: Renderer, tokens: list[int], stop: Sequence[str], *, ended: bool) -> tuple[str, bool]:
