@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Piece", "stream"]
 
-FIRST_CHUNK, GROWTH, LARGEST_CHUNK = 2, 4, 32
+FIRST_CHUNK, GROWTH, LARGEST_CHUNK = 2, 3, 32
 """Tokens of the first chunk, how much longer each next one is, and of the longest: the first words come soon, a long answer costs few
 requests, and a slow model still shows some words every few seconds. The same for every answer, since draws depend on the chunks."""
 _HALF = "\N{REPLACEMENT CHARACTER}"
