@@ -33,7 +33,7 @@ VERBS: dict[str, tuple[str, str]] = {
     "judge": ("judge", "A judge of drafts: its rubric, its training, and how far it can be trusted."),
     "rlaif": ("rlaif", "Train the policy on a judge's verdicts over its own drafts, and go back to the best step."),
     "ditto": ("ditto", "Fine-tune an adapter on a handful of the person's texts, preferred to the model's own drafts."),
-    "improve": ("improve", "Train a writer on your votes and edits."),
+    "improve": ("improve", "Train a writer on your votes and edits, with --judge the judge, too."),
     "compare": ("compare", "Measure all writers on the held-out requests."),
     "audit": ("audit", "Copy the workspace with planted secrets, to measure what fine-tuning gives away."),
     "report": ("report", "Write the report anew from the result files."),

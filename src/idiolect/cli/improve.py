@@ -31,7 +31,7 @@ def improve(
     again: Again = False,
     as_json: AsJson = False,
 ) -> None:
-    """Train a writer on your votes and edits, and the judge as well where it is asked for."""
+    """Train a writer on your votes and edits, with --judge the judge, too."""
     place, settings = open_workspace(workspace)
     choices = load_preferences(place.preferences)
     start = writer_named(place, name)
