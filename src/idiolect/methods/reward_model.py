@@ -74,7 +74,7 @@ class RewardModelConfig(BaseModel):
     """Rows of it, after the held-out ones."""
     reasons: float = Field(default=0.25, ge=0, le=1)
     """Share of the own pairs that are taught with reasons before the verdict."""
-    steps: int = Field(default=80, ge=1)
+    steps: int = Field(default=160, ge=1)
     """Optimizer steps."""
     batch_size: int = Field(default=16, ge=2, multiple_of=2)
     """Texts a step; a pair in both orders is two."""
