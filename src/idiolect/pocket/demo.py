@@ -19,7 +19,7 @@ from idiolect.judge.propose import propose
 from idiolect.methods.baseline import baseline
 from idiolect.methods.ditto import ditto
 from idiolect.methods.prompting import prompting
-from idiolect.methods.reward_model import reward_model
+from idiolect.methods.reward_model import RewardModelConfig, reward_model
 from idiolect.methods.rlaif import RlaifConfig, rlaif
 from idiolect.methods.sft import sft
 from idiolect.methods.synthetic import synthetic_data
@@ -34,8 +34,8 @@ __all__ = ["DEMONSTRATIONS", "HELDOUT", "Demo", "prepare", "reinforced", "run"]
 
 DEMONSTRATIONS = 10
 HELDOUT = 50
-_RLAIF = RlaifConfig(steps=8, batch_size=6, every=4, dev_requests=12)
-"""Shorter than the default, for the demo is a look at everything and no proof."""
+_JUDGE, _RLAIF = RewardModelConfig(steps=80), RlaifConfig(steps=8, batch_size=6, every=4, dev_requests=12)
+"""Shorter than the defaults, for the demo is a look at everything and no proof."""
 
 Progress = Callable[[str, int, int], None]
 
@@ -91,7 +91,7 @@ async def _personalize(workspace: Workspace, settings: Settings, connection: Con
     await prompting(connection, workspace, settings, rows, on_progress=told("Describing the style"))
     made, _ = await synthetic_data(connection, workspace, settings, rows, heldout, progress=progress)
     tuned = await sft(connection, workspace, settings, rows, made, on_progress=told("Fine-tuning"))
-    await reinforced(connection, workspace, settings, rows, made, tuned, _RLAIF, progress=progress)
+    await reinforced(connection, workspace, settings, rows, made, tuned, _JUDGE, _RLAIF, progress=progress)
     # From the tuned writer, since a new adapter on ten texts loses facts (docs/LOG.md).
     await ditto(connection, workspace, settings, rows, first=tuned, on_progress=told("DITTO's rounds"))
 
@@ -103,6 +103,7 @@ async def reinforced(
     rows: Sequence[Demonstration],
     made: Sequence[Demonstration],
     first: Writer,
+    judging: RewardModelConfig | None = None,
     config: RlaifConfig | None = None,
     *,
     progress: Progress,
@@ -112,7 +113,8 @@ async def reinforced(
         letter = load_task(settings.task, workspace).letter
         write_atomic(workspace.rubric, propose([row.output for row in rows], letter=letter).markdown())
     requests = [row.input for row in (*rows, *made)]
-    trained = await reward_model(connection, workspace, settings, rows, policy=first, requests=requests[len(rows) :], progress=progress)
+    further = requests[len(rows) :]
+    trained = await reward_model(connection, workspace, settings, rows, judging, policy=first, requests=further, progress=progress)
     judge = ModelJudge.of(connection, trained, name="rubric")
     learning = partial(progress, "Reinforcement learning")
     return await rlaif(connection, workspace, settings, first, judge, requests, rows, config, on_progress=learning)
