@@ -83,7 +83,8 @@ async def _author(connection: Connection, place: Workspace, settings: Settings, 
     verifier = await _verifier(connection, place, settings)
     judge: AsyncJudge = ScoreJudge("verifier", verifier)
     if options.judge == "trained":
-        judge = ModelJudge.of(connection, await reward_model(connection, place, settings, rows))
+        asked = [row.input for row in made]
+        judge = ModelJudge.of(connection, await reward_model(connection, place, settings, rows, policy=first, requests=asked))
     begun = time.monotonic()
     requests = [row.input for row in (*rows, *made)]
     trained = await rlaif(connection, place, settings, first, judge, requests, rows, config, style=verifier.scores)

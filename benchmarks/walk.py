@@ -222,8 +222,13 @@ if not workspace.rubric.exists():
 print(workspace.rubric.read_text())
 
 # %%
-config = RewardModelConfig(steps=4, spoilt=2, drafts=1) if SMALL else RewardModelConfig()
-judge = connection.run(reward_model(connection, workspace, settings, demonstrations, config, tracking=tracking, progress=progress))
+config = RewardModelConfig(steps=4, spoilt=2, drafts=1, policy_drafts=2) if SMALL else RewardModelConfig()
+asked = [row.input for row in synthetic]
+judge = connection.run(
+    reward_model(
+        connection, workspace, settings, demonstrations, config, policy=tuned, requests=asked, tracking=tracking, progress=progress
+    )
+)
 curve("judge", "train_mean_nll", "loss (nats a token)")
 
 # %% [markdown]
