@@ -204,7 +204,8 @@ print(draft_of(tuned))
 # ## 7. Rubric and reward model
 #
 # The rubric says what makes a draft good; you edit `rubric.md`. A judge learns it from pairs whose better half is known: the person's own
-# e-mails against the plain model's drafts, and against themselves with a habit broken or a fact lost. It reads both orders of a pair.
+# e-mails against the plain model's drafts, and against themselves with a habit broken or a fact lost; and drafts of the fine-tuned policy,
+# of which one is clearly more like the person's texts, for these are what it will judge. It reads both orders of a pair.
 
 # %%
 from idiolect.evaluation.judge_check import check_judge
