@@ -7,7 +7,6 @@ Knows plain texts. Knows nothing of models or of simulated authors.
 from __future__ import annotations
 
 import random
-import re
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from statistics import mean, median
@@ -15,11 +14,10 @@ from typing import Any
 
 from idiolect.judge.examples import LabelledPair
 from idiolect.judge.perturb import FACTS
-from idiolect.judge.seen import FEATURES, common, distinctive, observe, parted, words_and_signs
+from idiolect.judge.seen import FEATURES, common, distinctive, observe, parted, without_name, words_and_signs
 
 __all__ = ["Likeness", "policy_pairs"]
 
-_NAME = re.compile(r"(?<=\s)\S*[A-ZÀ-Þ][\w.'’-]*(?=[,!:]?$)")
 _CLEAR, _EVEN = 0.5, 0.3
 """Of all features together, one counting up to 3: a gap from which on one text is the liker, and one up to which both are."""
 
@@ -31,7 +29,7 @@ class Likeness:
         self._texts = len(texts)
         self._marks = distinctive(texts, others)
         self._phrases = common(texts)
-        self._greetings = Counter(_form(parted(text).greeting) for text in texts)
+        self._greetings = Counter(without_name(parted(text).greeting) for text in texts)
         endings = [_lines(parted(text).ending) for text in texts]
         self._ending = Counter(line for lines in endings for line in set(lines))
         self._ending_lines = mean(map(len, endings))
@@ -45,7 +43,7 @@ class Likeness:
         own = sum(self._ending[line] / self._texts for line in set(ending))
         words = max(1, len(text.split()))
         return {
-            "greeting": self._greetings[_form(parts.greeting)] / self._texts,
+            "greeting": self._greetings[without_name(parts.greeting)] / self._texts,
             "sign-off": 3 * own / max(len(ending), self._ending_lines, 1),
             "punctuation": sum(self._share("punctuation", seen, place) for place in range(3)),
             "wording": sum(self._share("wording", seen, place) for place in range(2))
@@ -61,11 +59,6 @@ class Likeness:
     def _share(self, feature: str, seen: dict[str, Any], place: int) -> float:
         """Share of the person's texts that have the same in this place of the feature."""
         return mean(one[feature][place] == seen[feature][place] for one in self._seen)  # type: ignore[index]
-
-
-def _form(greeting: str) -> str:
-    """A greeting without its name and what is written onto that."""
-    return _NAME.sub("…", greeting)
 
 
 def _lines(text: str) -> list[str]:

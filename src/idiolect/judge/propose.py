@@ -5,14 +5,13 @@ Knows texts and their features: what most of them share becomes a criterion with
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from collections.abc import Sequence
 from statistics import median, quantiles
 from typing import Any
 
 from idiolect.judge.rubric import Criterion, Rubric
-from idiolect.judge.seen import common, observe, parted
+from idiolect.judge.seen import common, observe, parted, without_name
 
 __all__ = ["propose"]
 
@@ -68,7 +67,7 @@ def _usual(lines: Sequence[str]) -> tuple[str, ...]:
     first: dict[str, str] = {}
     counts: Counter[str] = Counter()
     for line in lines:
-        form = re.sub(r"(?<=\s)[A-ZÀ-Þ][\w.'’-]*(?=[,!:]?$)", "…", line)
+        form = without_name(line)
         counts[form] += 1
         first.setdefault(form, line)
     return tuple(first[form] or "(none)" for form, _ in counts.most_common(_MOST) if counts[form] > 1 or len(counts) <= _MOST)

@@ -9,13 +9,16 @@ import re
 from collections import Counter
 from collections.abc import Sequence
 
-__all__ = ["FEATURES", "Parts", "common", "differing", "distinctive", "observe", "parted", "runs", "sentences", "words_and_signs"]
+__all__ = [
+    "FEATURES", "Parts", "common", "differing", "distinctive", "observe", "parted", "runs", "sentences", "without_name", "words_and_signs",
+]  # fmt: skip
 
 FEATURES = ("greeting", "sign-off", "punctuation", "wording", "layout", "length")
 _GREETING = re.compile(r"^(?P<word>[^\W\d_][^\n,!.:]{0,30}?)(?:\s+(?P<name>[A-Z][\w.'’-]*(?:\s[A-Z][\w.'’-]*)?))?(?P<mark>[,!.:]?)$")
 _EMOJI = re.compile(r"[\U0001F300-\U0001FAFF\u2600-\u27BF]|(?<!\w)[:;]-?[)D(]")
 _CONTRACTION = re.compile(r"\b\w+['’](?:s|re|ve|ll|d|m|t)\b", re.IGNORECASE)
 _HARDLY = 0.05
+_NAME = re.compile(r"(?<=\s)\S*?[A-ZÀ-Þ][\w.'’-]*(?=[,!:]?$)")
 _PIECE = re.compile(r"[^\W_]+(?:['’][^\W_]+)*|[^\w\s]+|_+")
 _SENTENCE = re.compile(r"[^.!?\n]+[.!?]*")
 
@@ -57,6 +60,11 @@ def _greets(line: str) -> bool:
 
 def _signs_off(line: str) -> bool:
     return len(line.split()) <= 4 and not re.search(r"[.?]$", line.strip()) and not line.lstrip().startswith(("-", "*", "•"))
+
+
+def without_name(line: str) -> str:
+    """A greeting with "…" for the name at its end and whatever is written onto that: the form that a person's greetings share."""
+    return _NAME.sub("…", line)
 
 
 def sentences(text: str) -> list[str]:
