@@ -60,9 +60,7 @@ def test_a_draft_with_faults_gives_way_to_a_better_try(engine: RunningEngine, tm
     assert [one.drafts[0].text for one in saved.newest("write")] == [best.text]
 
 
-def test_the_streamed_draft_stays_where_none_is_better_and_samples_are_not_chosen(
-    engine: RunningEngine, tmp_path: Path
-) -> None:
+def test_the_streamed_draft_stays_where_none_is_better_and_samples_are_not_chosen(engine: RunningEngine, tmp_path: Path) -> None:
     first = drafted(engine, tmp_path / "first", lambda text: 0).drafts[0]
     kept = drafted(engine, tmp_path / "kept", lambda text: 1).drafts[0]
     assert (kept.text, kept.tries) == (first.text, 6)
