@@ -33,18 +33,21 @@ def test_a_faithful_draft_has_nothing_against_it(checker: FidelityChecker) -> No
     assert found.verbatim_overlap < 0.3
 
 
-def test_the_best_of_tries_has_the_fewest_faults() -> None:
-    chosen = fewest_faults(4, KNOWN)
+def test_the_best_of_tries_has_the_fewest_faults(checker: FidelityChecker) -> None:
+    chosen = fewest_faults(4, checker)
     assert chosen.faults(REQUEST, GOOD, True) == 0
     assert chosen.faults(REQUEST, GOOD, False) == 1
     worse = GOOD.replace("$1,200", "$1,300") + "\n\n[name]"
     # The amount is lost, another one invented, and a slot is open.
     assert chosen.faults(REQUEST, worse, True) == 3
     # What a past mail says is no invention.
-    assert fewest_faults(4, KNOWN, allowed=["It was $1,300"]).faults(REQUEST, worse, True) == 2
-    keys = {chosen.key, fewest_faults(5, KNOWN).key, fewest_faults(4, KNOWN[:2]).key, fewest_faults(4, KNOWN, allowed=["x"]).key}
-    assert len(keys) == 4
-    assert fewest_faults(4, list(KNOWN)).key == chosen.key
+    told = fewest_faults(4, checker, allowed=["It was $1,300"])
+    assert told.faults(REQUEST, worse, True) == 2
+    others = (fewest_faults(5, checker), fewest_faults(4, FidelityChecker(KNOWN[:2])), fewest_faults(4, checker, request=REQUEST), told)
+    assert len({chosen.key, *(other.key for other in others)}) == 5
+    assert fewest_faults(4, FidelityChecker(list(KNOWN))).key == chosen.key
+    # What is asked may hold more than the request, of which the facts need not be said again.
+    assert fewest_faults(4, checker, request=REQUEST).faults(f"{REQUEST}. He wrote: it is $99", GOOD, True) == 0
 
 
 def test_what_is_said_twice_is_told_unless_the_person_does(checker: FidelityChecker) -> None:

@@ -18,10 +18,11 @@ from idiolect.errors import InputError
 from idiolect.judge import Judge, ModelJudge, Pair, Verdict, both_orders, judge_messages, judge_pairs
 from idiolect.judge.examples import draft_pairs
 from idiolect.judge.pairs import in_both_orders
+from idiolect.methods.baseline import plain_writer
 from idiolect.methods.reward_model import RewardModelConfig, judge_model, load_judge, reward_model
-from idiolect.methods.run import all_writers
+from idiolect.methods.run import all_runs, all_writers
 from idiolect.pocket.demo import prepare
-from idiolect.service import Connection
+from idiolect.service import Connection, Writer
 from idiolect.settings import Settings, pocket_model
 from idiolect.workspace import Workspace
 from idiolect.world import HOUSE_AUTHOR, Author, realise, sample_situation
@@ -138,6 +139,40 @@ def test_what_is_done_is_not_done_again(connection: Connection, place: tuple[Wor
     assert again == toy == load_judge(workspace)
     # A judge is no writer.
     assert all_writers(workspace) == {}
+
+
+def test_the_policys_drafts_are_learnt_from_and_written_once(connection: Connection, tmp_path: Path) -> None:
+    workspace = Workspace(tmp_path / "one")
+    settings = prepare(workspace, 6, "development", demonstrations_wanted=4)
+    rows = load_demonstrations(workspace.demonstrations)
+    policy = plain_writer(workspace, settings, name="few_shot", temperature=0.3).model_copy(
+        update={"examples": tuple((row.input, row.output) for row in rows[:2]), "max_tokens": 160}
+    )
+    config = RewardModelConfig(drafts=1, spoilt=0, steps=1, batch_size=2, policy_drafts=4, policy_pairs=3, policy_requests=1)
+    requests = ["Tell Ann that the meeting is on Friday", "One request too many"]
+    stages: list[str] = []
+
+    def trained(given: Writer | None) -> int:
+        """How many rows are learnt from."""
+        stages.clear()
+        work = reward_model(
+            connection, workspace, settings, rows, config, policy=given, requests=requests, progress=lambda what, *_: stages.append(what)
+        )
+        connection.run(work)
+        return len((all_runs(workspace)[-1].folder / "data.jsonl").read_text().splitlines())
+
+    without = trained(None)
+    assert "The policy's drafts" not in stages
+    # Both orders of up to three pairs for each of four own requests and one further one.
+    assert without + 10 <= trained(policy) <= without + 2 * 3 * 5
+    assert "The policy's drafts" in stages
+    kept = {path.name: path.read_text() for path in (workspace.root / "judge").glob("drafts-*.jsonl")}
+    assert sorted(len(text.splitlines()) for text in kept.values()) == [4, 5]
+    assert "One request too many" not in "".join(kept.values())
+    # What was written is on the disk, so that a run that goes on asks for nothing anew.
+    trained(policy)
+    assert stages == []
+    assert {path.name: path.read_text() for path in (workspace.root / "judge").glob("drafts-*.jsonl")} == kept
 
 
 def test_nothing_to_learn_from_is_said(connection: Connection, place: tuple[Workspace, Settings], tmp_path: Path) -> None:

@@ -35,14 +35,16 @@ def improve(
     place, settings = open_workspace(workspace)
     choices = load_preferences(place.preferences)
     start = writer_named(place, name)
-    models = [start.base_model, *([settings.policy, judge_model(place, settings).base_model] if with_judge else [])]
+    judging = settings.filled("reward_model", RewardModelConfig())
+    if judging.data == "preferences":
+        # Votes and edits are learnt with the person's own pairs.
+        judging = judging.model_copy(update={"data": "both"})
+    models = [start.base_model, *([settings.policy, judge_model(place, settings, judging).base_model] if with_judge else [])]
     with bars() as progress, connected(settings, place, list(dict.fromkeys(models))) as connection:
         step = stage(progress, "Learning from votes and edits")
         writer = connection.run(train(connection, place, settings, start, choices, config, again=again, on_progress=step))
         made = (
-            connection.run(trained_judge(connection, place, settings, RewardModelConfig(), Tracking(), writer, again, progress))
-            if with_judge
-            else None
+            connection.run(trained_judge(connection, place, settings, judging, Tracking(), writer, again, progress)) if with_judge else None
         )
     told = [
         f"The improved writer starts from {start.name}. Its adapter is {writer.adapter}",

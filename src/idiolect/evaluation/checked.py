@@ -71,11 +71,10 @@ async def checked_draft(
     if passages and instructed:
         asked = with_past(asked, passages)
     context = [thread or quoted, *(passage.text for passage in passages)]
-    best_of = fewest_faults(tries, demonstrations, request=request, allowed=context)
+    checker = FidelityChecker(demonstrations)
+    best_of = fewest_faults(tries, checker, request=request, allowed=context)
     (written,) = await draft(connection, writer, [asked], seed=seed, best_of=best_of)
-    found = FidelityChecker(demonstrations).check(
-        Demonstration(input=request, output=""), written.text, finished=written.finished, allowed=context
-    )
+    found = checker.check(Demonstration(input=request, output=""), written.text, finished=written.finished, allowed=context)
     return CheckedDraft(written, found, passages)
 
 

@@ -79,7 +79,8 @@ def compare(
     work = {name: (writer, asked) for name, writer in chosen.items()}
     if verified:
         work[_IMPOSTORS] = (chosen[BASELINE], [row.input for row in known])
-    drafted = connection.run(_drawn(workspace, connection, work, settings.seed, fewest_faults(settings.tries, demonstrations), on_progress))
+    best_of = fewest_faults(settings.tries, FidelityChecker(demonstrations))
+    drafted = connection.run(_drawn(workspace, connection, work, settings.seed, best_of, on_progress))
     impostors = drafted.pop(_IMPOSTORS, Drafted([], 0.0)).present
     verifier = Verifier.fit([row.output for row in known], [one.text for one in impostors]) if verified else None
     style: StyleMeasure = TruthStyle(author) if author else verifier or Unknown(texts=0)

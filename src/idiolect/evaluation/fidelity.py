@@ -69,8 +69,8 @@ class FidelityChecker:
         self._usual_ending = Counter(ending(text) for text in texts).most_common(1)[0][0] if texts else "stopped"
         own = author.own_words if author else ()
         self._allowed = (*own, *usual_facts(texts))
-        # What the person writes all the time is the person's way, even where it looks like a remark.
-        self._own_words = "\n".join(texts)
+        self.own_words = "\n".join(texts)
+        """The person's texts: what is written there all the time is the person's way, even where it looks like a remark."""
         self._said_twice = {said.lower() for own_text in texts for said in repeated(own_text)}
         self._world = world
 
@@ -84,7 +84,7 @@ class FidelityChecker:
         """
         facts = self.facts(row)
         slots = tuple(slot for slot in placeholders(text) if slot not in row.input)
-        remarks = tuple(meta_comments(text, f"{row.input}\n{self._own_words}"))
+        remarks = tuple(meta_comments(text, f"{row.input}\n{self.own_words}"))
         letter = text
         for part in (*remarks, *slots):
             letter = letter.replace(part, " ")
@@ -108,15 +108,12 @@ class FidelityChecker:
         )
 
 
-def fewest_faults(
-    tries: int, demonstrations: Sequence[Demonstration], *, request: str | None = None, allowed: Sequence[str] = ()
-) -> BestOf:
-    """Draft so often to get one in which the checks find nothing wrong. They know the request and the person's texts and no truth.
+def fewest_faults(tries: int, checker: FidelityChecker, *, request: str | None = None, allowed: Sequence[str] = ()) -> BestOf:
+    """Draft so often to get one in which the ``checker`` finds nothing wrong; one that knows an author would choose by the truth.
 
     A ``request`` that is given stands for what the writer is asked, which may hold more; what it holds more is ``allowed``.
     """
-    checker = FidelityChecker(demonstrations)
-    told = json.dumps([tries, [row.output for row in demonstrations], request, list(allowed)], ensure_ascii=False)
+    told = json.dumps([tries, checker.own_words, request, list(allowed)], ensure_ascii=False)
 
     def faults(asked: str, text: str, finished: bool) -> int:
         row = Demonstration(input=asked if request is None else request, output="")

@@ -5,6 +5,7 @@ Knows pairs, rubrics and the loop. Knows nothing of what is done with the judge.
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import json
 import random
@@ -29,9 +30,10 @@ from idiolect.methods.tracking import Tracking
 from idiolect.methods.training import Fitting, fit, usual_learning_rate
 from idiolect.service.connect import Connection, renderer_name
 from idiolect.service.datums import prompt_tokens
-from idiolect.service.sampling import complete, derive_seed
+from idiolect.service.sampling import Completion, complete, derive_seed
 from idiolect.service.writer import Writer
 from idiolect.settings import Settings, model_named, renderer_of
+from idiolect.synthesis.log import AnswerLog
 from idiolect.tasks import load_task
 from idiolect.workspace import Workspace
 
@@ -110,7 +112,7 @@ async def reward_model(
     """
     config = settings.filled("reward_model", config or RewardModelConfig())
     plain = judge_model(workspace, settings, config)
-    drafts = await _policy_drafts(connection, settings, policy, demonstrations, requests, config, progress)
+    drafts = await _policy_drafts(connection, workspace, settings, policy, demonstrations, requests, config, progress)
     rows = await _rows(connection, workspace, settings, demonstrations, config, plain, drafts, progress)
     run = open_run(workspace, _METHOD, {
         **config.model_dump(mode="json"), "seed": settings.seed, "base_model": plain.base_model, "renderer": plain.renderer,
@@ -184,6 +186,7 @@ async def _rows(
 
 async def _policy_drafts(
     connection: Connection,
+    workspace: Workspace,
     settings: Settings,
     policy: Writer | None,
     demonstrations: Sequence[Demonstration],
@@ -194,13 +197,10 @@ async def _policy_drafts(
     """What the policy writes at temperature 1, as when it is reinforced. Drafts that do not end are left out."""
     if policy is None or not config.policy_drafts or config.data == "preferences":
         return {}
-    asked = list(dict.fromkeys([row.input for row in demonstrations if row.input.strip()] + list(requests[: config.policy_requests])))
-    told = (lambda done, total: progress("The policy's drafts", done, total)) if progress else None
-    drafts_P_G = await complete(
-        connection, policy, [policy.messages(request) for request in asked], max_tokens=policy.max_tokens, temperature=1.0,
-        seed=derive_seed(settings.seed, "policy's drafts"), num_samples=config.policy_drafts, on_progress=told,
-    )  # fmt: skip
-    return {request: [one.text for one in drafts if one.finished] for request, drafts in zip(asked, drafts_P_G, strict=True)}
+    asked = [*(row.input for row in demonstrations if row.input.strip()), *requests[: config.policy_requests]]
+    hot, stage = policy.model_copy(update={"temperature": 1.0}), (progress, "The policy's drafts")
+    drafts = await _drafts(connection, workspace, hot, asked, config.policy_drafts, derive_seed(settings.seed, "policy's drafts"), *stage)
+    return {request: [one.text for one in some if one.finished] for request, some in drafts.items()}
 
 
 def _policy_pairs(
@@ -237,13 +237,25 @@ async def plain_drafts(
     """``each`` drafts a request of the policy without any word about the person, hotter than it writes so that they differ."""
     if not each:
         return {}
-    writer: Writer = plain_writer(workspace, settings, name="baseline", temperature=0.8)
-    told = (lambda done, total: progress("Drafts to judge against", done, total)) if progress else None
-    drafts_P_G = await complete(
-        connection, writer, [writer.messages(request) for request in requests], max_tokens=writer.max_tokens,
-        temperature=writer.temperature, seed=derive_seed(settings.seed, "judge's drafts"), num_samples=each, on_progress=told,
+    writer, stage = plain_writer(workspace, settings, name="baseline", temperature=0.8), (progress, "Drafts to judge against")
+    drafts = await _drafts(connection, workspace, writer, requests, each, derive_seed(settings.seed, "judge's drafts"), *stage)
+    return {request: [one.text for one in some] for request, some in drafts.items()}
+
+
+async def _drafts(
+    connection: Connection, workspace: Workspace, writer: Writer, requests: Sequence[str], each: int, seed: int, progress: OnStage | None,
+    what: str,
+) -> dict[str, list[Completion]]:  # fmt: skip
+    """``each`` drafts for every request, from the disk as far as they were written before."""
+    log = AnswerLog(workspace.root / "judge", "drafts", derive_seed(writer.model_dump(mode="json"), each, seed))
+    wanted = [request for request in dict.fromkeys(requests) if (0, request) not in log.rows]
+    await complete(
+        connection, writer, [writer.messages(request) for request in wanted], max_tokens=writer.max_tokens,
+        temperature=writer.temperature, seed=seed, num_samples=each,
+        on_progress=functools.partial(progress, what) if progress else None,
+        on_result=lambda index, answers: log.append((0, wanted[index]), answers),
     )  # fmt: skip
-    return {request: [draft.text for draft in drafts] for request, drafts in zip(requests, drafts_P_G, strict=True)}
+    return {request: log.rows[0, request] for request in requests}
 
 
 def judge_model(workspace: Workspace, settings: Settings, config: RewardModelConfig | None = None) -> Judge:

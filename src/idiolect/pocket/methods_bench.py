@@ -229,7 +229,7 @@ def _made_with(name: str) -> str:
 
 async def measured_drafts(case: Case, writer: Writer) -> tuple[dict[str, Any], list[str]]:
     """What the writer's drafts for the held-out requests score, and the drafts."""
-    best_of = fewest_faults(case.settings.tries, case.rows)
+    best_of = fewest_faults(case.settings.tries, FidelityChecker(case.rows))
     drafts = await draft(case.connection, writer, [row.input for row in case.heldout], seed=_DRAFT_SEED, best_of=best_of)
     author = Author.load(case.place.truth)
     checker = FidelityChecker(case.rows, author=author, world=True)

@@ -56,8 +56,7 @@ class Context:
 
     def best_of(self, found: Round) -> BestOf:
         """How a round's drafts are chosen among tries, by the same checks."""
-        rows = load_demonstrations(self._path)
-        return fewest_faults(self._tries, rows, request=found.request, allowed=_allowed(found))
+        return fewest_faults(self._tries, self._texts()[1], request=found.request, allowed=_allowed(found))
 
     def _texts(self) -> tuple[PastMail, FidelityChecker]:
         stamp = self._path.stat().st_mtime_ns if self._path.is_file() else 0

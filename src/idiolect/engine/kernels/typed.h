@@ -269,8 +269,8 @@ EXPORT void NAME(attention_backward)(int64_t S, const int64_t *starts, int64_t h
                         T *packed = packed_slopes + n * held;
 #define DO(R)                                                                                                         \
     {                                                                                                                 \
-        NAME(panel)(R, D, keys + m * D, D, query_columns + n * D, c, 2 * BLOCK);                                                 \
-        NAME(panel)(R, D, values + m * D, D, back_columns + n * D, e, 2 * BLOCK);                                                \
+        NAME(panel)(R, D, keys + m * D, D, query_columns + n * D, c, 2 * BLOCK);                                      \
+        NAME(panel)(R, D, values + m * D, D, back_columns + n * D, e, 2 * BLOCK);                                     \
         for (int r = 0; r < R; r++) {                                                                                 \
             int64_t i = m + r, own = i - start - n; /* the first query of the panel that sees this place */          \
             T *weight = weights + i * ROWS + n, *slope = slopes + i * ROWS + n;                                      \
@@ -288,8 +288,8 @@ EXPORT void NAME(attention_backward)(int64_t S, const int64_t *starts, int64_t h
                     for (int64_t n = 0; n < D; n += 2 * BLOCK) {
 #define DO(R)                                                                                                     \
     {                                                                                                             \
-        NAME(panel)(R, ROWS, slopes + m * ROWS, ROWS, query_rows + n * ROWS, c, 2 * BLOCK);                                  \
-        NAME(panel)(R, ROWS, weights + m * ROWS, ROWS, back_rows + n * ROWS, e, 2 * BLOCK);                                  \
+        NAME(panel)(R, ROWS, slopes + m * ROWS, ROWS, query_rows + n * ROWS, c, 2 * BLOCK);                       \
+        NAME(panel)(R, ROWS, weights + m * ROWS, ROWS, back_rows + n * ROWS, e, 2 * BLOCK);                       \
         for (int r = 0; r < R; r++)                                                                               \
             for (int64_t j = 0; j < 2 * BLOCK; j++) {                                                             \
                 dkeys[(m + r) * wide + n + j] += c[r * 2 * BLOCK + j];                                            \
@@ -303,7 +303,7 @@ EXPORT void NAME(attention_backward)(int64_t S, const int64_t *starts, int64_t h
                         int64_t count = rows - n < 2 * BLOCK ? rows - n : 2 * BLOCK;
 #define DO(R)                                                                                                  \
     {                                                                                                          \
-        NAME(panel)(R, seen, turned_keys + m * held, held, packed_slopes + n * held, c, 2 * BLOCK);                       \
+        NAME(panel)(R, seen, turned_keys + m * held, held, packed_slopes + n * held, c, 2 * BLOCK);            \
         for (int64_t j = 0; j < count; j++)                                                                    \
             for (int r = 0; r < R; r++) dq[(at + (n + j) * heads) * D + m + r] = STORE(c[r * 2 * BLOCK + j]);  \
     }
