@@ -18,6 +18,10 @@ from idiolect.report.tables import number, shown, table_of
 __all__ = ["curve_figure", "figures_of", "series_number"]
 
 _FOLD = "The numbers"
+_NEAR = 0.15
+"""Of style: points whose names share one edge."""
+_LINE = 12
+"""Points from one name to the next below."""
 _TABLE_STEPS = 8
 _SMOOTHED_FROM = 24
 
@@ -114,9 +118,9 @@ def _style_facts(results: Results, order: Sequence[str]) -> Figure:
             axes.errorbar(
                 style.mean, facts.mean, xerr=_arms(style), yerr=_arms(facts), fmt="o", ms=6.5, color=colour, elinewidth=1.3, capsize=0
             )
-        _name_points(axes, known, results)
         low = min([0.9, *(results.writers[name].facts.low or results.writers[name].facts.mean or 0 for name in known)])
         axes.set(xlim=(0, 1.03), ylim=(max(0.0, low - 0.06), 1.015), xlabel="style", ylabel="facts kept")
+        _name_points(axes, known, results)
 
     told = "; ".join(
         f"{shown(name)} style {_two(results.writers[name].style)}, facts {_two(results.writers[name].facts)}" for name in known
@@ -133,20 +137,28 @@ def _style_facts(results: Results, order: Sequence[str]) -> Figure:
 
 
 def _name_points(axes: Any, names: Sequence[str], results: Results) -> None:
-    """Names beside the points; where points lie close together the names step down so that none covers another."""
-    placed: list[tuple[float, float]] = []
-    for name in sorted(names, key=lambda one: -(results.writers[one].style.mean or 0)):
-        x, y = results.writers[name].style.mean or 0.0, results.writers[name].facts.mean or 0.0
-        near = sum(abs(x - other_x) < 0.2 and abs(y - other_y) < 0.05 for other_x, other_y in placed)
-        placed.append((x, y))
-        left = x > 0.85
-        # Beside the interval's arm, which else would strike the name out.
-        arms = [results.writers[other].style for other in names if (results.writers[other].style.mean or 0) > 0.85]
-        edge = min(one.low if one.low is not None else x for one in arms) if left else results.writers[name].style.high or x
+    """Names beside the points, past the arms of all that lie near, each a line lower than one that it would cover.
+
+    The axes must have their limits: what covers what is told in typographic points.
+    """
+    found = [(name, results.writers[name].style, results.writers[name].facts.mean or 0.0) for name in names]
+    taken: list[tuple[float, float, float]] = []
+    for name, style, y in sorted(found, key=lambda one: (-one[2], -(one[1].mean or 0.0))):
+        near = [one for _, one, _ in found if abs((one.mean or 0.0) - (style.mean or 0.0)) < _NEAR]
+        right = max(one.high if one.high is not None else one.mean or 0.0 for one in near)
+        left = right > 0.85
+        edge = min(one.low if one.low is not None else one.mean or 0.0 for one in near) if left else right
+        start, level = axes.transData.transform((edge, y)) * 72 / axes.figure.dpi
+        height = level
+        width = 7 * len(_short(name))
+        start += -9 - width if left else 9
+        while any(abs(height - other) < _LINE and start < end and begin < start + width for begin, end, other in taken):
+            height -= _LINE
+        taken.append((start, start + width, height))
         axes.annotate(
             _short(name),
             (edge, y),
-            xytext=(-9 if left else 9, 5 - 13 * near),
+            xytext=(-9 if left else 9, height - level - 3),
             textcoords="offset points",
             ha="right" if left else "left",
             color=_colour(results, name),
