@@ -65,7 +65,7 @@ def walked(folder: Path, dtype: torch.dtype, *, packed: bool, every: int = 1) ->
     model = load_transformer(folder, torch.device("cpu"), dtype)
     cache = BlockCache(model, 300)
     decoder = Decoder(model, cache)
-    assert decoder.packed == packed
+    assert model.packs == packed
     frozen = [None if adapter is None else FrozenAdapter(adapter) for adapter in adapters(model)]
     tables = np.zeros((len(SEQUENCES), 6), dtype=np.int32)
     for row, (_, length) in enumerate(SEQUENCES):

@@ -227,6 +227,33 @@ def test_linear(dtype: torch.dtype, tokens: int, width: int, outputs: int, biase
 
 
 @examples
+@given(
+    dtype=DTYPES,
+    tokens=st.sampled_from([1, 7, 12, 100]),
+    width=st.sampled_from([2, 100]),
+    widths=st.sampled_from([[1], [64], [33], [64, 32, 32], [96, 33]]),
+    rank=st.sampled_from([2, 32, 34]),
+    biased=st.booleans(),
+)
+def test_adapted_linear(dtype: torch.dtype, tokens: int, width: int, widths: list[int], rank: int, biased: bool) -> None:
+    """Inputs and outputs that lie among other columns, which stay as they are."""
+    outputs, around = sum(widths), 6
+    x, weight = drawn(40, tokens, width + around, dtype=dtype), drawn(41, outputs, width, dtype=dtype)
+    low, ups = drawn(42, tokens, len(widths) * rank, dtype=dtype), [drawn(43 + n, size, rank, dtype=dtype) for n, size in enumerate(widths)]
+    bias = drawn(50, outputs, dtype=dtype) if biased else None
+    y = torch.full((tokens, outputs + around), 7.0, dtype=dtype)
+    share = (len(widths), torch.tensor(widths), rank, low, kernels.packed(torch.cat(ups)))
+    ends = (kernels.Row(y, 2), outputs + around)
+    begins = (kernels.Row(x, 2), width + around, kernels.packed(weight), bias)
+    kernels.call("adapted_linear", dtype, tokens, width, outputs, *begins, *share, *ends)
+    exact = functional.linear(x[:, 2 : 2 + width].double(), weight.double(), None if bias is None else bias.double())
+    exact += torch.cat([part @ up.double().t() for part, up in zip(low.double().split(rank, dim=1), ups, strict=True)], dim=1)
+    assert_close([y[:, 2 : 2 + outputs]], [exact], dtype)
+    assert (y[:, :2] == 7).all()
+    assert (y[:, 2 + outputs :] == 7).all()
+
+
+@examples
 @given(dtype=DTYPES, vocabulary=st.sampled_from([1, 2, 255, 256, 257, 385, 5000]), scale=st.sampled_from([0.1, 3.0, 40.0]))
 def test_pick(dtype: torch.dtype, vocabulary: int, scale: float) -> None:
     logits = drawn(15, 120, vocabulary, dtype=dtype) * scale

@@ -20,9 +20,6 @@ from idiolect.engine.transformer import GROUPS, Transformer, run_layers
 
 __all__ = ["Batch", "Decoder"]
 
-PACKED_BYTES = 1 << 30
-"""The largest model that is held a second time, packed."""
-
 
 @dataclass(frozen=True)
 class Batch:
@@ -44,12 +41,7 @@ class Batch:
 class Decoder:
     def __init__(self, model: Transformer, cache: BlockCache) -> None:
         self.model, self.cache = model, cache
-        a = model.architecture
-        size = sum(w.numel() * w.element_size() for layer in model.layers for w in layer.weights.values())
-        even = all(n % 2 == 0 for n in (a.hidden, a.mlp, a.heads * a.head_size))
-        self.packed = kernels.available(model.head) and kernels.fast(model.dtype) and even and size <= PACKED_BYTES
-        if self.packed:
-            self._weights = [[kernels.packed(layer.weights[group]) for group in GROUPS] for layer in model.layers]
+        if model.packs:
             self._head = kernels.packed(model.head)
             self._scratch = torch.empty(0)
             self._listed: tuple[tuple[list[FrozenAdapter], int], SnapshotLinears, torch.Tensor] | None = None
@@ -59,7 +51,7 @@ class Decoder:
         model = self.model
         positions, tokens = (torch.from_numpy(part).to(model.device) for part in (batch.positions, batch.tokens))
         rotary = model.rotary(positions, int(batch.positions.max()) + 1)
-        if not self.packed:
+        if not model.packs:
             attend = self.cache.attention(batch.positions, batch.sequence, batch.tables)
             hidden = run_layers(model, tokens, rotary, SnapshotLinears(model, batch.runs), attend)
             return hidden[torch.from_numpy(batch.wanted).to(model.device)]
@@ -83,7 +75,7 @@ class Decoder:
     def logits(self, hidden: torch.Tensor, runs: Sequence[Run]) -> torch.Tensor:
         """[N, H] -> [N, V]."""
         linears = SnapshotLinears(self.model, runs)
-        if not self.packed:
+        if not self.model.packs:
             return linears.logits(hidden)
         vocabulary, width = self.model.head.shape
         y = torch.empty(hidden.shape[0], vocabulary, dtype=hidden.dtype)
@@ -105,6 +97,7 @@ class Decoder:
         biases = [own.biases[group] for group in GROUPS]
         places: list[Place] = [(layer, group) for group in GROUPS]
         pairs = [linears.pointers(place) for place in places]
-        tensors = [*self._weights[layer], *biases, own.input_norm, own.mlp_norm, own.qk_norm, cache.keys[layer], cache.values[layer]]
+        weights = [self.model.packed(layer, group) for group in GROUPS]
+        tensors = [*weights, *biases, own.input_norm, own.mlp_norm, own.qk_norm, cache.keys[layer], cache.values[layer]]
         tensors += [pair and pair[side] for side in (0, 1) for pair in pairs]
         return [0 if tensor is None else tensor.data_ptr() for tensor in tensors]

@@ -111,6 +111,12 @@ class Adapter:
         source = self.flat if flat is None else flat
         return source[offset : offset + rows * columns].view(rows, columns)
 
+    def everywhere(self, name: str, rows: int, flat: torch.Tensor) -> torch.Tensor:
+        """All layers' matrices that begin at the projection's ``name``, as one view [layers, rows, columns] into ``flat``."""
+        (first, (_, columns)), count = self.places[f"model.layers.0.{name}"], self.model.architecture.layers
+        apart = self.places[f"model.layers.1.{name}"][0] - first if count > 1 else 0
+        return flat.as_strided((count, rows, columns), (apart, columns, 1), first)
+
 
 class TrainedLinears:
     """Base plus adapter, for one forward and backward pass, whose gradient is added into ``gradient`` (the adapter's layout)."""
@@ -120,20 +126,89 @@ class TrainedLinears:
         # Makes autograd visit the first layer too, whose input needs no gradient.
         self.anchor = torch.zeros(0, device=adapter.flat.device, requires_grad=True)
         flat, scaled = adapter.flat.to(self.model.dtype), (adapter.flat * adapter.shape.scale).to(self.model.dtype)
-        self.pairs = {
-            (layer, group): (
-                adapter.joined_a(layer, group, flat),
-                [adapter.part(f"model.layers.{layer}.{part}.lora_B", scaled) for part in GROUPS[group]],
-            )
-            for layer in range(self.model.architecture.layers)
-            for group in adapter.shape.groups()
-        }
+        self.panels: dict[str, _Panels] = {}
+        self.pairs: dict[tuple[int, str], tuple[torch.Tensor, list[torch.Tensor]]] = {}
+        for group in adapter.shape.groups():
+            if self.model.packs and adapter.shape.rank % 2 == 0 and _in_panels(self.model.sizes(group)):
+                self.panels[group] = _Panels.of(adapter, group, flat, scaled)
+                continue
+            for layer in range(self.model.architecture.layers):
+                parts = [adapter.part(f"model.layers.{layer}.{part}.lora_B", scaled) for part in GROUPS[group]]
+                self.pairs[layer, group] = (adapter.joined_a(layer, group, flat), parts)
 
     def __call__(self, layer: int, group: str, x: torch.Tensor) -> torch.Tensor:
+        if group in self.panels:
+            return _PackedLowRank.apply(x, self.anchor, self, layer, group)  # pyright: ignore[reportReturnType]
         if (layer, group) not in self.pairs:
             base = self.model.layers[layer]
             return functional.linear(x, base.weights[group], base.biases[group])
         return _LowRank.apply(x, self.anchor, self, layer, group)  # pyright: ignore[reportReturnType]
+
+
+def _in_panels(widths: list[int]) -> bool:
+    """Whether every panel of the kernels belongs to one part of a group."""
+    return all(width % (2 * kernels.BLOCK) == 0 for width in widths[:-1])
+
+
+@dataclass(frozen=True)
+class _Panels:
+    """A group's A and scaled B as the kernels read them, all layers' in one tensor each; ``back`` transposed, for gradients."""
+
+    widths: torch.Tensor
+    a: torch.Tensor
+    a_back: torch.Tensor
+    b: torch.Tensor
+    b_back: list[torch.Tensor]
+    """By part."""
+
+    @classmethod
+    def of(cls, adapter: Adapter, group: str, flat: torch.Tensor, scaled: torch.Tensor) -> _Panels:
+        parts, widths = GROUPS[group], adapter.model.sizes(group)
+        a = adapter.everywhere(f"{parts[0]}.lora_A", len(parts) * adapter.shape.rank, flat)
+        b = adapter.everywhere(f"{parts[0]}.lora_B", sum(widths), scaled)
+        back = [kernels.packed(part.transpose(1, 2)) for part in b.split(widths, dim=1)]
+        return cls(torch.tensor(widths), kernels.packed(a), kernels.packed(a.transpose(1, 2)), kernels.packed(b), back)
+
+
+class _PackedLowRank(torch.autograd.Function):
+    """As ``_LowRank``, by the kernels: the base's product and the adapter's share leave the registers as one rounded sum."""
+
+    @staticmethod
+    def forward(ctx, x, anchor, linears, layer, group):  # pyright: ignore[reportIncompatibleMethodOverride]
+        model, panels, rank = linears.model, linears.panels[group], linears.adapter.shape.rank
+        (count, width), dtype, x = x.shape, x.dtype, x.contiguous()
+        low = torch.empty(count, len(panels.widths) * rank, dtype=dtype)
+        kernels.call("linear", dtype, count, width, low.shape[1], x, panels.a[layer], None, low)
+        y = torch.empty(count, sum(model.sizes(group)), dtype=dtype)
+        weight, bias = model.packed(layer, group), model.layers[layer].biases[group]
+        share = (len(panels.widths), panels.widths, rank, low, panels.b[layer])
+        kernels.call("adapted_linear", dtype, count, width, y.shape[1], x, width, weight, bias, *share, y, y.shape[1])
+        ctx.save_for_backward(x, low)
+        ctx.of = (linears, layer, group)
+        return y
+
+    @staticmethod
+    def backward(ctx, dy):  # pyright: ignore[reportIncompatibleMethodOverride]
+        x, low = ctx.saved_tensors
+        linears, layer, group = ctx.of
+        adapter, gradient, panels = linears.adapter, linears.gradient, linears.panels[group]
+        (count, width), dtype, rank, dy = x.shape, x.dtype, adapter.shape.rank, dy.contiguous()
+        dlow, start = torch.empty_like(low), 0
+        for index, (name, size) in enumerate(zip(GROUPS[group], linears.model.sizes(group), strict=True)):
+            places = (kernels.Row(dlow, index * rank), low.shape[1])
+            back = (kernels.Row(dy, start), dy.shape[1], panels.b_back[index][layer])
+            kernels.call("adapted_linear", dtype, count, size, rank, *back, None, 0, None, 0, None, None, *places)
+            grown = dy[:, start : start + size].t() @ low[:, index * rank : (index + 1) * rank]
+            adapter.part(f"model.layers.{layer}.{name}.lora_B", gradient).add_(grown, alpha=adapter.shape.scale)
+            start += size
+        adapter.joined_a(layer, group, gradient).add_(dlow.t() @ x)
+        dx = None
+        if ctx.needs_input_grad[0]:
+            dx, whole = torch.empty_like(x), torch.tensor([width])
+            back = (dy, dy.shape[1], linears.model.packed(layer, group, back=True), None)
+            share = (1, whole, low.shape[1], dlow, panels.a_back[layer])
+            kernels.call("adapted_linear", dtype, count, dy.shape[1], width, *back, *share, dx, width)
+        return dx, None, None, None, None
 
 
 class _LowRank(torch.autograd.Function):

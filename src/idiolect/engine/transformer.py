@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Protocol
 
 import torch
@@ -26,6 +27,9 @@ GROUPS: dict[str, tuple[str, ...]] = {
     "down": ("mlp.down_proj",),
 }
 """Projections that read the same input are one weight: one larger matrix product instead of two or three."""
+
+PACKED_BYTES = 1 << 30
+"""The largest model whose weights are held packed, too."""
 
 Attend = Callable[[int, torch.Tensor, Rotary], torch.Tensor]
 """(layer, queries, keys and values side by side [N, (heads + 2 kv_heads) * D], positions) -> [N, heads * D]"""
@@ -59,6 +63,23 @@ class Transformer:
         self.embedding, self.norm, self.head = embedding, norm, head
         self.device, self.dtype = embedding.device, embedding.dtype
         self._angles: tuple[torch.Tensor, torch.Tensor] | None = None
+        self._packed: dict[tuple[int, str, bool], torch.Tensor] = {}
+
+    @cached_property
+    def packs(self) -> bool:
+        """Whether products go through the kernels, by weights that lie in memory a second time, packed."""
+        a = self.architecture
+        size = sum(w.numel() * w.element_size() for layer in self.layers for w in layer.weights.values())
+        even = all(n % 2 == 0 for n in (a.hidden, a.mlp, a.heads * a.head_size))
+        return kernels.available(self.head) and kernels.fast(self.dtype) and even and size <= PACKED_BYTES
+
+    def packed(self, layer: int, group: str, *, back: bool = False) -> torch.Tensor:
+        """A group's weight as the kernels read it, made when it is first wanted; with ``back`` its transpose, for gradients."""
+        if (layer, group, back) not in self._packed:
+            weight = self.layers[layer].weights[group]
+            with torch.inference_mode(False):
+                self._packed[layer, group, back] = kernels.packed(weight.t() if back else weight)
+        return self._packed[layer, group, back]
 
     def sizes(self, group: str) -> list[int]:
         """Output widths of a group's parts."""

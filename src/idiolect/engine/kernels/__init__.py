@@ -48,11 +48,12 @@ def padded(matrix: torch.Tensor) -> torch.Tensor:
 
 
 def packed(weight: torch.Tensor) -> torch.Tensor:
-    """[out, in] in the order in which ``linear`` reads it: panels of 32 outputs, filled up with zeros; bfloat16 by pairs of inputs."""
-    panels = torch.nn.functional.pad(weight, (0, 0, 0, -weight.shape[0] % (2 * BLOCK))).view(-1, 2 * BLOCK, weight.shape[1])
+    """[..., out, in] in the order in which ``linear`` reads it: panels of 32 outputs, filled up with zeros; bfloat16 by pairs of inputs."""
+    filled = torch.nn.functional.pad(weight, (0, 0, 0, -weight.shape[-2] % (2 * BLOCK)))
+    panels = filled.unflatten(-2, (-1, 2 * BLOCK))
     if weight.dtype == torch.float32:
-        return panels.transpose(1, 2).contiguous()
-    return panels.unflatten(2, (-1, 2)).transpose(1, 2).contiguous()
+        return panels.transpose(-2, -1).contiguous()
+    return panels.unflatten(-1, (-1, 2)).transpose(-3, -2).contiguous()
 
 
 def fast(dtype: torch.dtype) -> bool:

@@ -214,6 +214,14 @@ static inline void interleave_bfloat16(int64_t count, const float *a, const floa
     }
 }
 
+#ifdef __AVX512BF16__
+static inline __m512 widened(const bf16 *from) {
+    return (__m512)_mm512_slli_epi32(_mm512_cvtepu16_epi32(_mm256_loadu_si256((const __m256i *)from)), 16);
+}
+
+static inline void rounded(bf16 *to, __m512 x) { _mm256_storeu_si256((__m256i *)to, (__m256i)_mm512_cvtneps_pbh(x)); }
+#endif
+
 /* to[i] = silu(gate[i]) * up[i]. */
 static inline void gated_float32(int64_t count, const float *gate, const float *up, float *to) {
 #pragma omp simd
@@ -224,16 +232,95 @@ static inline void gated_bfloat16(int64_t count, const bf16 *gate, const bf16 *u
     int64_t i = 0;
 #ifdef __AVX512BF16__
     for (; i + BLOCK <= count; i += BLOCK) {
-        __m512 x = (__m512)_mm512_slli_epi32(_mm512_cvtepu16_epi32(_mm256_loadu_si256((const __m256i *)(gate + i))), 16);
-        __m512 y = (__m512)_mm512_slli_epi32(_mm512_cvtepu16_epi32(_mm256_loadu_si256((const __m256i *)(up + i))), 16);
-        y *= x * _mm512_rcp14_ps(power_of_2(x * -1.44269504f) + 1.0f);
-        _mm256_storeu_si256((__m256i *)(to + i), (__m256i)_mm512_cvtneps_pbh(y));
+        __m512 x = widened(gate + i);
+        rounded(to + i, x * _mm512_rcp14_ps(power_of_2(x * -1.44269504f) + 1.0f) * widened(up + i));
     }
 #endif
     for (; i < count; i++) {
         float x = load_bf16(gate[i]);
         to[i] = store_bf16(x / (1.0f + fast_exp(-x)) * load_bf16(up[i]));
     }
+}
+
+/* A panel's count <= 32 numbers of a row to to, plus bias (if any), rounded. */
+static inline void store_row_float32(int64_t count, const float *row, const float *bias, float *to) {
+    for (int64_t i = 0; i < count; i++) to[i] = row[i] + (bias ? bias[i] : 0);
+}
+
+static inline void store_row_bfloat16(int64_t count, const float *row, const bf16 *bias, bf16 *to) {
+#ifdef __AVX512BF16__
+    if (count == 2 * BLOCK) {
+        __m512 low = _mm512_loadu_ps(row), high = _mm512_loadu_ps(row + BLOCK);
+        if (bias) {
+            low += widened(bias);
+            high += widened(bias + BLOCK);
+        }
+        _mm512_storeu_si512(to, (__m512i)_mm512_cvtne2ps_pbh(high, low));
+        return;
+    }
+#endif
+    for (int64_t i = 0; i < count; i++) to[i] = store_bf16(row[i] + (bias ? load_bf16(bias[i]) : 0));
+}
+
+/* The gradients of that at gate and up for d at to. */
+static inline void gated_backward_float32(int64_t count, const float *gate, const float *up, const float *d, float *dgate, float *dup) {
+#pragma omp simd
+    for (int64_t i = 0; i < count; i++) {
+        float x = gate[i], s = 1.0f / (1.0f + fast_exp(-x));
+        dgate[i] = d[i] * up[i] * s * (1.0f + x * (1.0f - s));
+        dup[i] = d[i] * x * s;
+    }
+}
+
+static inline void gated_backward_bfloat16(int64_t count, const bf16 *gate, const bf16 *up, const bf16 *d, bf16 *dgate, bf16 *dup) {
+    int64_t i = 0;
+#ifdef __AVX512BF16__
+    for (; i + BLOCK <= count; i += BLOCK) {
+        __m512 x = widened(gate + i), y = widened(d + i), s = _mm512_rcp14_ps(power_of_2(x * -1.44269504f) + 1.0f);
+        rounded(dgate + i, y * widened(up + i) * s * (1.0f + x * (1.0f - s)));
+        rounded(dup + i, y * x * s);
+    }
+#endif
+    for (; i < count; i++) {
+        float x = load_bf16(gate[i]), s = 1.0f / (1.0f + fast_exp(-x)), y = load_bf16(d[i]);
+        dgate[i] = store_bf16(y * load_bf16(up[i]) * s * (1.0f + x * (1.0f - s)));
+        dup[i] = store_bf16(y * x * s);
+    }
+}
+
+/* 32 queries at one place on the way back through attention: from scores c and d loss / d weight e the weights exp(c * scale - norm)
+   and slopes weight * (e - delta) * scale, both 0 but for the queries from..to; the slopes are left in e, too. */
+static inline void slopes_float32(int64_t from, int64_t to, const float *c, const float *norm, const float *delta, float scale, float *e,
+                                  float *weight, float *slope) {
+#pragma omp simd
+    for (int64_t j = 0; j < 2 * BLOCK; j++) {
+        float w = j < from || j >= to ? 0 : fast_exp(c[j] * scale - norm[j]);
+        weight[j] = w;
+        slope[j] = e[j] = w * (e[j] - delta[j]) * scale;
+    }
+}
+
+static inline void slopes_bfloat16(int64_t from, int64_t to, const float *c, const float *norm, const float *delta, float scale, float *e,
+                                   bf16 *weight, bf16 *slope) {
+#ifdef __AVX512BF16__
+    uint64_t seen = (to < 2 * BLOCK ? (1ull << (to > 0 ? to : 0)) - 1 : ~0ull) & (from < 2 * BLOCK ? ~0ull << (from > 0 ? from : 0) : 0);
+    __m512 w[2], s[2];
+    for (int p = 0; p < 2; p++) {
+        __m512 x = (_mm512_loadu_ps(c + p * BLOCK) * scale - _mm512_loadu_ps(norm + p * BLOCK)) * 1.44269504f;
+        w[p] = _mm512_maskz_mov_ps((__mmask16)(seen >> (p * BLOCK)), power_of_2(x));
+        s[p] = w[p] * (_mm512_loadu_ps(e + p * BLOCK) - _mm512_loadu_ps(delta + p * BLOCK)) * scale;
+        _mm512_storeu_ps(e + p * BLOCK, s[p]);
+    }
+    _mm512_storeu_si512(weight, (__m512i)_mm512_cvtne2ps_pbh(w[1], w[0]));
+    _mm512_storeu_si512(slope, (__m512i)_mm512_cvtne2ps_pbh(s[1], s[0]));
+#else
+    for (int64_t j = 0; j < 2 * BLOCK; j++) {
+        float w = j < from || j >= to ? 0 : fast_exp(c[j] * scale - norm[j]);
+        e[j] = w * (e[j] - delta[j]) * scale;
+        weight[j] = store_bf16(w);
+        slope[j] = store_bf16(e[j]);
+    }
+#endif
 }
 
 /* Neighbours in a panel that are multiplied together. */

@@ -163,8 +163,16 @@ static inline void NAME(pack_rows)(int64_t rows, int64_t D, const T *from, int64
     for (int64_t n = 0; n < D; n += 2 * BLOCK, to += held * 2 * BLOCK) {
         memset(to + whole * 2 * BLOCK, 0, (size_t)((held - whole) * 2 * BLOCK) * sizeof(T));
         int64_t count = D - n < 2 * BLOCK ? D - n : 2 * BLOCK;
-        for (int64_t r = 0; r < rows; r++)
-            for (int64_t i = 0; i < count; i++) to[r / PAIR(T) * PAIR(T) * 2 * BLOCK + i * PAIR(T) + r % PAIR(T)] = from[r * stride + n + i];
+        for (int64_t r = 0; r < whole; r += PAIR(T)) {
+            const T *first = from + r * stride + n, *second = first + (PAIR(T) - 1) * stride;
+            T *pairs = to + r * 2 * BLOCK;
+#pragma omp simd
+            for (int64_t i = 0; i < count; i++) {
+                pairs[i * PAIR(T)] = first[i];
+                pairs[i * PAIR(T) + PAIR(T) - 1] = second[i];
+            }
+        }
+        for (int64_t i = 0; whole < rows && i < count; i++) to[whole * 2 * BLOCK + i * PAIR(T)] = from[whole * stride + n + i];
     }
 }
 
@@ -272,15 +280,12 @@ EXPORT void NAME(attention_backward)(int64_t S, const int64_t *starts, int64_t h
         NAME(panel)(R, D, keys + m * D, D, query_columns + n * D, c, 2 * BLOCK);                                      \
         NAME(panel)(R, D, values + m * D, D, back_columns + n * D, e, 2 * BLOCK);                                     \
         for (int r = 0; r < R; r++) {                                                                                 \
-            int64_t i = m + r, own = i - start - n; /* the first query of the panel that sees this place */          \
-            T *weight = weights + i * ROWS + n, *slope = slopes + i * ROWS + n;                                      \
-            _Pragma("omp simd") for (int64_t j = 0; j < 2 * BLOCK; j++) {                                            \
-                float w = j < own || n + j >= rows ? 0 : fast_exp(c[r * 2 * BLOCK + j] * scale - norm[n + j]);       \
-                weight[j] = STORE(w);                                                                                 \
-                slope[j] = STORE(w * (e[r * 2 * BLOCK + j] - delta[n + j]) * scale);                                  \
-            }                                                                                                         \
-            for (int64_t j = 0; j < 2 * BLOCK; j++) packed[i / PAIR(T) * PAIR(T) * 2 * BLOCK + j * PAIR(T) + i % PAIR(T)] = slope[j]; \
+            int64_t place = (m + r) * ROWS + n;                                                                       \
+            NAME(slopes)(m + r - start - n, rows - n, c + r * 2 * BLOCK, norm + n, delta + n, scale, e + r * 2 * BLOCK, weights + place, \
+                         slopes + place);                                                                             \
         }                                                                                                             \
+        for (int r = 0; r < R; r += PAIR(T))                                                                          \
+            NAME(interleave)(2 * BLOCK, e + r * 2 * BLOCK, e + (r + 1) * 2 * BLOCK, packed + (m + r) * 2 * BLOCK);    \
     }
                         TILES(seen, m, DO)
 #undef DO
@@ -494,14 +499,8 @@ EXPORT void NAME(swiglu)(int64_t N, int64_t M, const T *gate_up, T *out) {
 EXPORT void NAME(swiglu_backward)(int64_t N, int64_t M, const T *gate_up, const T *dout, T *dgate_up) {
 #pragma omp parallel for if (N * M > SPREAD)
     for (int64_t n = 0; n < N; n++) {
-        const T *gate = gate_up + n * 2 * M, *up = gate + M, *d = dout + n * M;
-        T *dgate = dgate_up + n * 2 * M, *dup = dgate + M;
-#pragma omp simd
-        for (int64_t i = 0; i < M; i++) {
-            float x = LOAD(gate[i]), s = 1.0f / (1.0f + fast_exp(-x)), y = LOAD(d[i]);
-            dgate[i] = STORE(y * LOAD(up[i]) * s * (1.0f + x * (1.0f - s)));
-            dup[i] = STORE(y * x * s);
-        }
+        const T *gate = gate_up + n * 2 * M;
+        NAME(gated_backward)(M, gate, gate + M, dout + n * M, dgate_up + n * 2 * M, dgate_up + n * 2 * M + M);
     }
 }
 
@@ -616,28 +615,41 @@ EXPORT void NAME(pick)(int64_t N, int64_t V, const T *logits, const float *tempe
     }
 }
 
-/* y [N, out] = x [N, in] W' + bias (if any); W packed in panels of 32 outputs, the last one filled up with zeros. */
-EXPORT void NAME(linear)(int64_t N, int64_t in, int64_t out, const T *x, const T *packed, const T *bias, T *y) {
+/* y [N, out], rows apart by ldy, = x [N, in], rows apart by ldx, W' + bias (if any); W packed in panels of 32 outputs, the last one
+   filled up with zeros. With low [N, parts * R], column block p of y, widths[p] wide, gets low's p-th R columns times B_p', too: up
+   holds the parts' B [width, R], scaled and packed end to end; all widths but the last are multiples of 32. */
+EXPORT void NAME(adapted_linear)(int64_t N, int64_t in, int64_t out, const T *x, int64_t ldx, const T *packed, const T *bias, int64_t parts,
+                                 const int64_t *widths, int64_t R, const T *low, const T *up, T *y, int64_t ldy) {
     int64_t panels = padded(out) / (2 * BLOCK), pairs = (panels + 1) / 2, chunks = (N + 8 * TOGETHER - 1) / (8 * TOGETHER);
 #pragma omp parallel for collapse(2) schedule(dynamic, 1) if (N * in * out > SPREAD)
     for (int64_t chunk = 0; chunk < chunks; chunk++)
         for (int64_t pair = 0; pair < pairs; pair++) {
             int64_t first = chunk * 8 * TOGETHER, rows = N - first < 8 * TOGETHER ? N - first : 8 * TOGETHER;
             for (int64_t p = 2 * pair; p < 2 * pair + 2 && p < panels; p++) {
-                const T *panel = packed + p * 2 * BLOCK * in, *from = x + first * in;
+                const T *panel = packed + p * 2 * BLOCK * in, *from = x + first * ldx, *small = low ? low + first * parts * R : 0;
                 int64_t start = p * 2 * BLOCK, width = out - start < 2 * BLOCK ? out - start : 2 * BLOCK;
-                float c[TILE * 2 * BLOCK];
-#define DO(R)                                                                                               \
-    {                                                                                                       \
-        NAME(panel)(R, in, from + m * in, in, panel, c, 2 * BLOCK);                                         \
-        for (int r = 0; r < R; r++)                                                                         \
-            for (int64_t i = 0; i < width; i++)                                                             \
-                y[(first + m + r) * out + start + i] = STORE(c[r * 2 * BLOCK + i] + (bias ? LOAD(bias[start + i]) : 0)); \
+                float c[TILE * 2 * BLOCK], e[TILE * 2 * BLOCK];
+                if (low)
+                    for (int64_t part = 0, end = widths[0]; end <= start; end += widths[++part]) small += R;
+#define DO(R_)                                                                                                       \
+    {                                                                                                                \
+        NAME(panel)(R_, in, from + m * ldx, ldx, panel, c, 2 * BLOCK);                                               \
+        if (low) {                                                                                                   \
+            NAME(panel)(R_, R, small + m * parts * R, parts * R, up + p * 2 * BLOCK * R, e, 2 * BLOCK);              \
+            for (int i = 0; i < R_ * 2 * BLOCK; i++) c[i] += e[i];                                                   \
+        }                                                                                                            \
+        for (int r = 0; r < R_; r++)                                                                                 \
+            NAME(store_row)(width, c + r * 2 * BLOCK, bias ? bias + start : 0, y + (first + m + r) * ldy + start);   \
     }
                 TILES(rows, m, DO)
 #undef DO
             }
         }
+}
+
+/* The same without low, for rows that lie end to end. */
+EXPORT void NAME(linear)(int64_t N, int64_t in, int64_t out, const T *x, const T *packed, const T *bias, T *y) {
+    NAME(adapted_linear)(N, in, out, x, in, packed, bias, 0, 0, 0, 0, 0, y, out);
 }
 
 /* All layers for N new tokens, as in run_layers with the cache's attention. x [N, H] is their embedding and is overwritten. Past its
