@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from typing import Literal
 
-from idiolect.cli.ditto import planned, run_ditto
+from idiolect.cli.ditto import run_ditto
+from idiolect.cli.planning import planned_ditto
 from idiolect.cli.scripting import ScriptConfig, run_script
 from idiolect.methods.ditto import DittoConfig
 
@@ -50,7 +51,7 @@ def main(config: Config) -> None:
         steps_per_round="steps", samples_per_demo="samples", dpo_beta="beta",
     )  # fmt: skip
     if config.dry_run:
-        print(planned(workspace, settings, asked).told(settings.prices))
+        print(planned_ditto(workspace, settings, asked).told(settings.prices))
     else:
         run_ditto(workspace, settings, asked, config.tracking)
 

@@ -101,6 +101,7 @@ METHOD_PRESETS: dict[Preset, dict[str, dict[str, Any]]] = {
             "learning_rate": 1e-6,
             "beta": 0.05,
             "layers": "attention",
+            "prompted": False,
         },
     },
 }

@@ -21,7 +21,7 @@ from running_engine import start_engine
 
 ROWS = [Demonstration(id=str(n), input=f"Ask Ann for {n}", output=f"hello Ann, is {n} there? see you soon") for n in range(3)]
 SMALL = DittoConfig(
-    demonstrations=3, imitate_steps=2, rounds=2, steps=3, samples=2, batch_size=5, learning_rate=5e-3, beta=0.1,
+    demonstrations=3, imitate_steps=2, rounds=2, steps=3, samples=2, batch_size=5, learning_rate=5e-3, beta=0.1, prompted=False,
 )  # fmt: skip
 
 
@@ -101,6 +101,24 @@ def test_a_trained_writer_s_adapter_is_trained_on(connection: Connection, model:
     assert rows(after, "dpo")[0]["dpo_loss"] == pytest.approx(math.log(2), abs=2e-3)
     with pytest.raises(InputError, match="no adapter"):
         connection.run(ditto(connection, place, settings, ROWS, SMALL, first=first.model_copy(update={"adapter": None})))
+
+
+def test_a_prompted_adapter_is_trained_and_writes_after_the_description(connection: Connection, model: Path, tmp_path: Path) -> None:
+    place, settings = Workspace(tmp_path), Settings(seed=4, model=Models(policy=str(model)))
+    place.prompt.write_text("Write short lines.\n")
+    writer = connection.run(ditto(connection, place, settings, ROWS, SMALL.model_copy(update={"prompted": None})))
+    assert writer.system_prompt is not None
+    assert writer.system_prompt.endswith("Write short lines.")
+    (prompted,) = place.runs.iterdir()
+    # Sampler and trainer see the same prompt: the policy that has not moved is the reference.
+    assert rows(prompted, "dpo")[0]["dpo_loss"] == pytest.approx(math.log(2), abs=2e-3)
+    plain = connection.run(ditto(connection, place, settings, ROWS, SMALL))
+    (other,) = set(place.runs.iterdir()) - {prompted}
+    assert plain.system_prompt is None
+    # The same adapter, request and text: the prompt alone makes the difference.
+    assert abs(rows(prompted, "imitation")[0]["loss"] - rows(other, "imitation")[0]["loss"]) > 1e-3
+    further = connection.run(ditto(connection, place, settings, ROWS, SMALL.model_copy(update={"prompted": None}), first=writer))
+    assert further.system_prompt == writer.system_prompt
 
 
 def test_comparisons_have_the_paper_s_shares(tmp_path: Path) -> None:

@@ -57,6 +57,8 @@ def test_sft() -> None:
     assert one == Work("fine-tune", "owner/small", trained=464 * 128)
     (cut,) = sft_work(SETTINGS, LENGTHS, steps=13, batch_size=8, max_length=50, rows=100)
     assert cut.trained == 5000
+    (prompted,) = sft_work(SETTINGS, LENGTHS, steps=13, batch_size=8, max_length=1024, rows=100, prompted=True)
+    assert prompted.trained == 100 * (128 + 300)
 
 
 def test_reward_model() -> None:
@@ -86,6 +88,9 @@ def test_ditto_as_its_authors_have_it() -> None:
     assert first.trained == 30 * 7 * 128
     assert (drafts.read, drafts.sampled) == (280 * 20, 280 * 100)
     assert (prefer.read, prefer.trained) == (1920 * 128, 1920 * 128)
+    shape = {"demonstrations": 7, "samples": 10, "sft_steps": 30, "steps": 40, "every": 10, "batch_size": 24}
+    first, drafts, prefer = ditto_work(SETTINGS, LENGTHS, **shape, prompted=True)
+    assert (first.trained, drafts.read, prefer.read) == (30 * 7 * 428, 280 * 320, 1920 * 428)
 
 
 def test_cost_takes_each_model_s_price() -> None:

@@ -1,13 +1,17 @@
-"""What a killed training left behind, and the order of rows."""
+"""What a killed training left behind, and rows: their order, and what stands before them."""
 
 import math
 from pathlib import Path
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tinker_cookbook.tokenizer_utils import get_tokenizer
 
-from idiolect.methods.rows import RowsDataset
+from idiolect.methods.rows import RowsBuilder, RowsDataset
 from idiolect.methods.training import correct_checkpoints
+from idiolect.service.connect import renderer_name
+from idiolect.settings import pocket_model
 from idiolect.workspace import read_json_lines, write_json_lines
 
 
@@ -29,6 +33,21 @@ def test_a_checkpoint_of_the_last_step_is_left_out_and_the_final_one_stays(tmp_p
     correct_checkpoints(path, batches=3, steps=5)
     assert [record["name"] for record in read_json_lines(path)] == ["000002", "final"]
     assert list(read_json_lines(path))[-1] == final
+
+
+@pytest.mark.parametrize("prompt", [None, "Write short lines."])
+def test_rows_are_learnt_after_the_prompt_that_is_given(tmp_path: Path, prompt: str | None) -> None:
+    write_json_lines(tmp_path / "rows.jsonl", [["Ask Ann for 3", "hello Ann, is 3 there?"]])
+    renderer = renderer_name(pocket_model(), None)
+    shape = {"model_name": pocket_model(), "renderer_name": renderer, "batch_size": 1, "max_length": 256, "seed": 0}
+    dataset, _ = RowsBuilder(path=str(tmp_path / "rows.jsonl"), system_prompt=prompt, **shape)()
+    (datum,) = dataset.get_batch(0)
+    tokenizer = get_tokenizer(pocket_model())
+    learnt = [weight > 0 for weight in datum.loss_fn_inputs["weights"].data]
+    targets = datum.loss_fn_inputs["target_tokens"].data
+    assert (tokenizer.encode("Write short lines.")[1] in datum.model_input.to_ints()[:12]) == (prompt is not None)
+    assert "hello Ann, is 3 there?" in tokenizer.decode([int(token) for token, own in zip(targets, learnt, strict=True) if own])
+    assert "Ask Ann" not in tokenizer.decode([int(token) for token, own in zip(targets, learnt, strict=True) if own])
 
 
 @given(st.integers(1, 40), st.integers(1, 9), st.integers(0, 5), st.integers(0, 3))

@@ -20,18 +20,18 @@ from idiolect.cli.options import (
     report,
     with_config,
 )
+from idiolect.cli.planning import planned_ditto, tell_plan
 from idiolect.cli.progress import Progress, bars, stage
 from idiolect.methods.baseline import baseline
 from idiolect.methods.ditto import DittoConfig
 from idiolect.methods.ditto import ditto as train
-from idiolect.methods.estimate import Estimate, ditto_work, lengths_of
 from idiolect.methods.run import writer_named
 from idiolect.methods.tracking import Tracking
 from idiolect.service import Connection, Writer
 from idiolect.settings import Settings
 from idiolect.workspace import Workspace
 
-__all__ = ["ditto", "planned", "run_ditto"]
+__all__ = ["ditto", "run_ditto"]
 
 
 @with_config(DittoConfig, Tracking)
@@ -47,8 +47,7 @@ def ditto(
     """Fine-tune an adapter on a handful of the person's texts, preferred to the model's own drafts."""
     if dry_run:
         place, settings = open_workspace(workspace)
-        estimate = planned(place, settings, config)
-        report(as_json, estimate.values(settings.prices), estimate.told(settings.prices))
+        tell_plan(settings, planned_ditto(place, settings, config, writer_named(place, start) if start else None), as_json)
         return
     run_ditto(*open_workspace(workspace), config, tracking, start, again=again, as_json=as_json)
 
@@ -81,14 +80,3 @@ async def _all(
     baseline(place, settings)
     told = stage(progress, "DITTO's rounds")
     return await train(connection, place, settings, rows, config, first=first, again=again, tracking=tracking, on_progress=told)
-
-
-def planned(place: Workspace, settings: Settings, config: DittoConfig) -> Estimate:
-    """The tokens of imitation, of the rounds' drafts and of the comparisons."""
-    config, rows = settings.filled("ditto", config), demonstrations_of(place)
-    used = min(config.demonstrations, len(rows))
-    works = ditto_work(
-        settings, lengths_of(rows, ""), demonstrations=used, samples=config.samples, sft_steps=config.imitate_steps,
-        steps=config.rounds * config.steps, every=config.steps, batch_size=config.batch_size,
-    )  # fmt: skip
-    return Estimate(tuple(works))

@@ -9,7 +9,19 @@ from dataclasses import replace
 
 from idiolect.cli.options import demonstrations_of, report
 from idiolect.corpus.demonstrations import load_demonstrations
-from idiolect.methods.estimate import Estimate, Lengths, Work, lengths_of, prompt_work, rlaif_work, rubric_work, sft_work, synthesis_work
+from idiolect.methods.ditto import DittoConfig
+from idiolect.methods.estimate import (
+    Estimate,
+    Lengths,
+    Work,
+    ditto_work,
+    lengths_of,
+    prompt_work,
+    rlaif_work,
+    rubric_work,
+    sft_work,
+    synthesis_work,
+)
 from idiolect.methods.prompting import PromptingConfig
 from idiolect.methods.reward_model import RewardModelConfig
 from idiolect.methods.rlaif import RlaifConfig
@@ -21,7 +33,7 @@ from idiolect.synthesis import SynthesisConfig
 from idiolect.tasks import load_task
 from idiolect.workspace import Workspace, read_text
 
-__all__ = ["planned_judge", "planned_rlaif", "planned_sft", "tell_plan"]
+__all__ = ["planned_ditto", "planned_judge", "planned_rlaif", "planned_sft", "tell_plan"]
 
 _DESCRIBED = 1500
 """Characters that a style prompt may come to have, before there is one."""
@@ -39,8 +51,28 @@ def planned_sft(place: Workspace, settings: Settings, config: SftConfig) -> Esti
     written, made = _synthesis(place, settings, lengths) if config.data != "demonstrations" else ([], 0)
     own = len(rows) * config.times(len(rows), made)
     learnt = {"synthetic": made, "demonstrations": len(rows), "both": made + own}[config.data]
-    trained = sft_work(settings, lengths, steps=config.steps, batch_size=config.batch_size, max_length=config.max_length, rows=learnt)
+    trained = sft_work(
+        settings,
+        lengths,
+        steps=config.steps,
+        batch_size=config.batch_size,
+        max_length=config.max_length,
+        rows=learnt,
+        prompted=config.prompted,
+    )
     return Estimate((*works, *written, *trained))
+
+
+def planned_ditto(place: Workspace, settings: Settings, config: DittoConfig, first: Writer | None = None) -> Estimate:
+    """The style description where it is wanted and missing, and the tokens of imitation, of the rounds' drafts and of the comparisons."""
+    config, rows = settings.filled("ditto", config), demonstrations_of(place)
+    described = first is None if config.prompted is None else config.prompted
+    works = ditto_work(
+        settings, _lengths(place), demonstrations=min(config.demonstrations, len(rows)), samples=config.samples,
+        sft_steps=config.imitate_steps, steps=config.rounds * config.steps, every=config.steps, batch_size=config.batch_size,
+        prompted=described or bool(first and first.system_prompt),
+    )  # fmt: skip
+    return Estimate((*(_prompting(place, settings) if described else ()), *works))
 
 
 def planned_judge(place: Workspace, settings: Settings, config: RewardModelConfig, policy: Writer | None = None) -> Estimate:

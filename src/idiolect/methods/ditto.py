@@ -22,6 +22,7 @@ from idiolect.corpus import Demonstration
 from idiolect.errors import InputError
 from idiolect.methods.baseline import plain_writer
 from idiolect.methods.dpo import DpoLoss, Preference, Text, dpo_step, text_of
+from idiolect.methods.prompting import tuned_writer
 from idiolect.methods.replay import Draft, Mix, ReplayBuffer
 from idiolect.methods.run import Run, open_run, training_state
 from idiolect.methods.tracking import Tracker, Tracking, tracked
@@ -78,6 +79,9 @@ class DittoConfig(BaseModel):
     """Which layers the adapter (of rank 16) changes."""
     imitation: float = Field(default=0.0, ge=0)
     """Weight of the demonstrations' own log-probability in the DPO steps; not the paper's."""
+    prompted: bool | None = Field(default=None, exclude_if=lambda value: not value)
+    """Whether the style description of prompt.md stands before each request, in training and in drafts; by default it does for a new
+    adapter, and another goes on as it was taught. Not the paper's."""
     temperature: float = Field(default=TEMPERATURE, ge=0)
     """Sampling temperature of the finished writer."""
 
@@ -113,15 +117,20 @@ async def ditto(
     begun = training_state(workspace, first) if first else None
     if first and begun is None:
         raise InputError(f"the writer {first.name!r} has no adapter that was trained here", hint="Start from sft or rlaif")
+    if first and config.prompted is None:
+        told = plain.model_copy(update={"system_prompt": first.system_prompt})
+    else:
+        told = await tuned_writer(connection, workspace, settings, demonstrations, plain, prompted=config.prompted is not False)
     run = open_run(workspace, config.method, {
         **config.model_dump(mode="json"), **({"first": begun} if begun else {}),
+        **({"prompt": told.system_prompt} if told.system_prompt else {}),
         "seed": settings.seed, "base_model": plain.base_model, "renderer": plain.renderer,
         "rows_sha256": hashlib.sha256(json.dumps(rows, ensure_ascii=False).encode()).hexdigest(),
     }, again=again)  # fmt: skip
     if run.finished:
         return run.writer()
     with tracked(run, tracking) as tracker, service_errors(connection.base_url):
-        trainer = _Trainer(connection, run, plain, config, rows, settings.seed, tracker, begun)
+        trainer = _Trainer(connection, run, told, config, rows, settings.seed, tracker, begun)
         client = await trainer.start()
         for number in range(trainer.round, config.rounds):
             if on_progress:
@@ -130,8 +139,7 @@ async def ditto(
         adapter = (await client.save_weights_for_sampler("final")).path
     if on_progress:
         on_progress(config.rounds, config.rounds)
-    # The adapter has learnt the voice, so it writes without instruction and prompt.
-    return run.finish(plain.model_copy(update={"adapter": adapter, "system_prompt": None}))
+    return run.finish(told.model_copy(update={"adapter": adapter}))
 
 
 @dataclass
@@ -140,7 +148,8 @@ class _Trainer:
 
     connection: Connection
     run: Run
-    plain: Writer
+    told: Writer
+    """The policy without its adapter: what it is told before each request, and what it is made of."""
     config: DittoConfig
     rows: list[tuple[str, str]]
     seed: int
@@ -151,9 +160,9 @@ class _Trainer:
     """The round to go on with."""
 
     def __post_init__(self) -> None:
-        self.renderer = self.connection.renderer(self.plain)
+        self.renderer = self.connection.renderer(self.told)
         self.buffer = ReplayBuffer(self.run.folder / "rounds")
-        pocket = self.plain.base_model == pocket_model()
+        pocket = self.told.base_model == pocket_model()
         self.threshold = self.config.imitate_to or (_POCKET_LOSS if pocket else 1.0)
         self.rate = self.config.learning_rate or (_POCKET_RATE if pocket else 1e-5)
         # A sampled draft stands in many comparisons; it is tokenized once.
@@ -181,14 +190,14 @@ class _Trainer:
             return await self.connection.client.create_training_client_from_state(self.begun)
         everywhere = self.config.layers == "all"
         return await self.connection.client.create_lora_training_client(
-            self.plain.base_model, rank=16, seed=self.seed, train_mlp=everywhere, train_unembed=everywhere
+            self.told.base_model, rank=16, seed=self.seed, train_mlp=everywhere, train_unembed=everywhere
         )
 
     async def _imitate(self, client: tinker.TrainingClient) -> None:
         """Line 1: supervised fine-tuning on the demonstrations, all in one batch, until its loss is low."""
         import tinker
 
-        texts = [text_of(self.renderer, *row, _MAX_LENGTH) for row in self.rows]
+        texts = [self._tokens(*row) for row in self.rows]
         total = sum(text.tokens for text in texts)
         for step in range(self.config.imitate_steps):
             gradient = await client.forward_backward([text.datum for text in texts], "cross_entropy")
@@ -197,7 +206,7 @@ class _Trainer:
             if loss <= self.threshold:
                 break
             # The gradient is a sum over tokens, which Adam does not mind: only its direction and steadiness count.
-            await client.optim_step(tinker.AdamParams(learning_rate=usual_learning_rate(self.plain.base_model), beta2=0.95, eps=1e-8))
+            await client.optim_step(tinker.AdamParams(learning_rate=usual_learning_rate(self.told.base_model), beta2=0.95, eps=1e-8))
 
     async def one_round(self, client: tinker.TrainingClient, number: int) -> None:
         """Lines 3 to 6: drafts of the current policy, then DPO on comparisons with them; ends with a checkpoint."""
@@ -205,7 +214,7 @@ class _Trainer:
         if not self.buffer.has(number):
             self.buffer.add(number, await self._drafts(client, reference, number))
         own = await self._own_logprobs(reference)
-        known = [Text(text_of(self.renderer, *row, _MAX_LENGTH).datum, logprob) for row, logprob in zip(self.rows, own, strict=True)]
+        known = [self._tokens(*row, logprob) for row, logprob in zip(self.rows, own, strict=True)]
         loss = DpoLoss(beta=self.config.beta, imitation=self.config.imitation)
         for step in range(number * self.config.steps, (number + 1) * self.config.steps):
             rng = random.Random(f"{self.seed} comparisons {step}")
@@ -223,14 +232,14 @@ class _Trainer:
         path = self.run.folder / f"reference-{held}.json"
         if not path.exists():
             write_json(path, {"adapter": (await client.save_weights_for_sampler(f"reference-{held}")).path})
-        return Model(self.plain.base_model, self.plain.renderer, read_json(path)["adapter"])
+        return Model(self.told.base_model, self.told.renderer, read_json(path)["adapter"])
 
     async def _drafts(self, client: tinker.TrainingClient, reference: Model, number: int) -> list[Draft]:
         """``samples`` drafts of the current policy for each demonstration's request, without those that were cut off."""
-        policy = Model(self.plain.base_model, self.plain.renderer, (await client.save_weights_for_sampler(f"policy-{number}")).path)
+        policy = Model(self.told.base_model, self.told.renderer, (await client.save_weights_for_sampler(f"policy-{number}")).path)
         answers_P_G = await complete(
-            self.connection, policy, [_asked(request) for request, _ in self.rows], num_samples=self.config.samples,
-            max_tokens=self.plain.max_tokens, temperature=1.0, seed=derive_seed(self.seed, "ditto", number),
+            self.connection, policy, [self.told.messages(request) for request, _ in self.rows], num_samples=self.config.samples,
+            max_tokens=self.told.max_tokens, temperature=1.0, seed=derive_seed(self.seed, "ditto", number),
         )  # fmt: skip
         whole = [(index, one.text) for index, group in enumerate(answers_P_G) for one in group if one.finished and one.text]
         whole = whole or [(index, one.text) for index, group in enumerate(answers_P_G) for one in group]
@@ -245,22 +254,21 @@ class _Trainer:
         return read_json(path)["logprobs"]
 
     async def _logprobs(self, model: Model, rows: Sequence[tuple[str, str]]) -> list[float]:
-        chats = [[*_asked(request), {"role": "assistant", "content": text}] for request, text in rows]
+        chats = [[*self.told.messages(request), {"role": "assistant", "content": text}] for request, text in rows]
         return [sum(found) for found in await text_logprobs(self.connection, model, chats)]
 
     def _text(self, draft: Draft) -> Text:
         key = (draft.demonstration, draft.text)
         if key not in self.texts or self.texts[key].reference != draft.reference:
-            self.texts[key] = text_of(self.renderer, self.rows[draft.demonstration][0], draft.text, _MAX_LENGTH, draft.reference)
+            self.texts[key] = self._tokens(self.rows[draft.demonstration][0], draft.text, draft.reference)
         return self.texts[key]
+
+    def _tokens(self, request: str, text: str, reference: float = 0.0) -> Text:
+        return text_of(self.renderer, self.told.messages(request), text, _MAX_LENGTH, reference)
 
     @property
     def _checkpoints(self) -> Path:
         return self.run.folder / "checkpoints.jsonl"
-
-
-def _asked(request: str) -> list[dict[str, str]]:
-    return [{"role": "user", "content": request}]
 
 
 def _summed_loss(output: Any) -> float:

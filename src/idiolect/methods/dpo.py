@@ -80,12 +80,11 @@ class DpoLoss:
         return (loss_P - self.imitation * better_P / lengths_P).mean(), figures
 
 
-def text_of(renderer: Renderer, request: str | Messages, answer: str, max_length: int, reference: float = 0.0) -> Text:
-    """The tokens of an answer to a request, or to a whole conversation; one longer than ``max_length`` is cut at its end."""
+def text_of(renderer: Renderer, asked: Messages, answer: str, max_length: int, reference: float = 0.0) -> Text:
+    """The tokens of an answer to the conversation ``asked``; one longer than ``max_length`` is cut at its end."""
     from tinker_cookbook.renderers import TrainOnWhat
     from tinker_cookbook.supervised.common import datum_from_model_input_weights
 
-    asked = [{"role": "user", "content": request}] if isinstance(request, str) else request
     messages = [*asked, {"role": "assistant", "content": answer}]
     tokens, weights = renderer.build_supervised_example(messages, train_on_what=TrainOnWhat.LAST_ASSISTANT_MESSAGE)  # type: ignore[arg-type]
     return Text(datum_from_model_input_weights(tokens, (weights > 0).float(), max_length, reduction="none"), reference)

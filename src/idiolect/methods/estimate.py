@@ -156,12 +156,14 @@ def synthesis_work(
     ]
 
 
-def sft_work(settings: Settings, lengths: Lengths, *, steps: int, batch_size: int, max_length: int, rows: int) -> list[Work]:
-    """Steps × batch × tokens of a row. Only the last batch of each pass over the rows is smaller."""
+def sft_work(
+    settings: Settings, lengths: Lengths, *, steps: int, batch_size: int, max_length: int, rows: int, prompted: bool = False
+) -> list[Work]:
+    """Steps × batch × tokens of a row and, if ``prompted``, of the style prompt. The last batch of each pass over the rows is smaller."""
     batches = math.ceil(rows / batch_size)
     passes, rest = divmod(steps, batches)
     learnt = passes * rows + min(rest * batch_size, rows)
-    return [Work("fine-tune", settings.policy, trained=round(learnt * min(lengths.row, max_length)))]
+    return [Work("fine-tune", settings.policy, trained=round(learnt * min(lengths.row + prompted * lengths.prompt, max_length)))]
 
 
 def rubric_work(
@@ -210,18 +212,28 @@ def rlaif_work(
 
 
 def ditto_work(
-    settings: Settings, lengths: Lengths, *, demonstrations: int, samples: int, sft_steps: int, steps: int, every: int, batch_size: int
+    settings: Settings,
+    lengths: Lengths,
+    *,
+    demonstrations: int,
+    samples: int,
+    sft_steps: int,
+    steps: int,
+    every: int,
+    batch_size: int,
+    prompted: bool = False,
 ) -> list[Work]:
     """SFT on the demonstrations, then preference steps on pairs, with new drafts of the current policy every few of them.
 
-    A pair is two rows, each trained on once and read once by the reference.
+    A pair is two rows, each trained on once and read once by the reference; if ``prompted`` a row begins with the style prompt.
     """
+    asked, row = (length + prompted * lengths.prompt for length in (lengths.request, lengths.row))
     rounds = math.ceil(steps / every)
     drafts, pairs = rounds * demonstrations * samples, steps * batch_size
     return [
-        Work("fine-tune first", settings.policy, trained=round(sft_steps * min(batch_size, demonstrations) * lengths.row)),
-        Work("write drafts", settings.policy, read=round(drafts * lengths.request), sampled=round(drafts * lengths.text)),
-        Work("prefer", settings.policy, read=round(2 * pairs * lengths.row), trained=round(2 * pairs * lengths.row)),
+        Work("fine-tune first", settings.policy, trained=round(sft_steps * min(batch_size, demonstrations) * row)),
+        Work("write drafts", settings.policy, read=round(drafts * asked), sampled=round(drafts * lengths.text)),
+        Work("prefer", settings.policy, read=round(2 * pairs * row), trained=round(2 * pairs * row)),
     ]
 
 

@@ -37,6 +37,7 @@ __all__ = [
     "style_prompt",
     "teacher_writer",
     "trait_lines",
+    "tuned_writer",
 ]
 
 _ANSWER_TOKENS = 384
@@ -79,6 +80,22 @@ async def prompting(
     few_shot = base.model_copy(update={"name": "few_shot"})
     few_shot = await with_examples(connection, few_shot, demonstrations, config.examples, config.selection)
     return {writer.name: _saved(workspace, writer) for writer in (prompt, few_shot)}
+
+
+async def tuned_writer(
+    connection: Connection,
+    workspace: Workspace,
+    settings: Settings,
+    demonstrations: Sequence[Demonstration],
+    plain: Writer,
+    *,
+    prompted: bool,
+) -> Writer:
+    """``plain`` as an adapter is trained and then writes: without any prompt, or if ``prompted`` with the style description before it."""
+    if not prompted:
+        return plain.model_copy(update={"system_prompt": None})
+    style = await style_prompt(connection, workspace, settings, demonstrations, PromptingConfig())
+    return plain.model_copy(update={"system_prompt": joined(plain.system_prompt, style)})
 
 
 async def teacher_writer(

@@ -48,7 +48,7 @@ class RowsDataset(SupervisedDataset):
 
 @chz.chz
 class RowsBuilder(SupervisedDatasetBuilder):
-    """Reads the rows, ``[request, text]`` a line, and renders each as a conversation without a prompt."""
+    """Reads the rows, ``[request, text]`` a line, and renders each as a conversation, after the system prompt if there is one."""
 
     path: str
     model_name: str
@@ -57,15 +57,16 @@ class RowsBuilder(SupervisedDatasetBuilder):
     max_length: int
     seed: int
     together: int = 1
+    system_prompt: str | None = None
 
     def __call__(self) -> tuple[SupervisedDataset, SupervisedDataset | None]:
         renderer = get_renderer(self.renderer_name, get_tokenizer(self.model_name))
+        before = [{"role": "system", "content": self.system_prompt}] if self.system_prompt else []
 
         def render(row: list[str]) -> tinker.Datum:
             given, written = row
-            return training_datum(
-                renderer, [{"role": "user", "content": given}, {"role": "assistant", "content": written}], self.max_length
-            )
+            messages = [*before, {"role": "user", "content": given}, {"role": "assistant", "content": written}]
+            return training_datum(renderer, messages, self.max_length)
 
         rows = list(read_json_lines(Path(self.path)))
         return RowsDataset(rows, render, self.batch_size, self.seed, self.together), None

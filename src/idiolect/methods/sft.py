@@ -16,6 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from idiolect.corpus import Demonstration
 from idiolect.errors import InputError
 from idiolect.methods.baseline import plain_writer
+from idiolect.methods.prompting import tuned_writer
 from idiolect.methods.run import open_run
 from idiolect.methods.tracking import Tracking
 from idiolect.methods.training import Fitting, fit, usual_learning_rate
@@ -49,6 +50,8 @@ class SftConfig(BaseModel):
     """Tokens of a request and its text; longer ones are cut."""
     save_every: int = Field(default=20, ge=1)
     """Steps between checkpoints; a killed run goes on from the last one."""
+    prompted: bool = Field(default=False, exclude_if=lambda value: not value)
+    """Whether the style description of prompt.md stands before each request, in training and in drafts."""
     temperature: float = Field(default=TEMPERATURE, ge=0)
     """Sampling temperature of the drafts."""
 
@@ -73,8 +76,10 @@ async def sft(
     config = settings.filled("sft", config or SftConfig())
     rows = _rows(config, demonstrations, synthetic)
     plain = plain_writer(workspace, settings, name="sft", temperature=config.temperature)
+    told = await tuned_writer(connection, workspace, settings, demonstrations, plain, prompted=config.prompted)
     run = open_run(workspace, "sft", {
-        **config.model_dump(mode="json"), "seed": settings.seed, "base_model": plain.base_model, "renderer": plain.renderer,
+        **config.model_dump(mode="json"), **({"prompt": told.system_prompt} if config.prompted else {}),
+        "seed": settings.seed, "base_model": plain.base_model, "renderer": plain.renderer,
         "rows": len(rows), "rows_sha256": hashlib.sha256(json.dumps(rows, ensure_ascii=False).encode()).hexdigest(),
     }, again=again)  # fmt: skip
     if run.finished:
@@ -92,10 +97,10 @@ async def sft(
         max_length=config.max_length,
         save_every=config.save_every,
         seed=settings.seed,
+        system_prompt=told.system_prompt,
     )
     adapter = await fit(connection, run, rows, fitting, tracking=tracking, on_progress=on_progress)
-    # The adapter has learnt the voice, so it writes without instruction and prompt.
-    return run.finish(plain.model_copy(update={"adapter": adapter, "system_prompt": None}))
+    return run.finish(told.model_copy(update={"adapter": adapter}))
 
 
 def _rows(config: SftConfig, demonstrations: Sequence[Demonstration], synthetic: Sequence[Demonstration]) -> list[list[str]]:

@@ -51,6 +51,8 @@ class Fitting:
     seed: int
     together: int = 1
     """So many rows in a row of the file stay beside each other in a batch."""
+    system_prompt: str | None = None
+    """What stands before every row."""
 
 
 async def fit(
@@ -113,6 +115,7 @@ def _cookbook_config(connection: Connection, run: Run, fitting: Fitting, initial
             max_length=fitting.max_length,
             seed=fitting.seed,
             together=fitting.together,
+            system_prompt=fitting.system_prompt,
         ),
         learning_rate=fitting.learning_rate,
         lr_schedule=fitting.schedule,

@@ -89,6 +89,11 @@ async def _sft(case: Case) -> Writer:
     return await sft(case.connection, case.place, case.settings, case.rows, [], SftConfig(data="demonstrations"))
 
 
+async def _sft_prompted(case: Case) -> Writer:
+    """SFT on the demonstrations, each request after the style description, with which the writer is then told, too."""
+    return await sft(case.connection, case.place, case.settings, case.rows, [], SftConfig(data="demonstrations", prompted=True))
+
+
 async def _sft_synthetic(case: Case) -> Writer:
     made, _ = await synthetic_data(case.connection, case.place, case.settings, case.rows, case.heldout)
     return await sft(case.connection, case.place, case.settings, case.rows, made, SftConfig(data="synthetic"))
@@ -101,7 +106,7 @@ async def _sft_both(case: Case) -> Writer:
 
 async def _sft_ditto(case: Case) -> Writer:
     """DITTO from the policy that was fine-tuned on own and synthetic texts."""
-    config = DittoConfig(demonstrations=len(case.rows))
+    config = DittoConfig(demonstrations=len(case.rows), prompted=False)
     return await ditto(case.connection, case.place, case.settings, case.rows, config, first=await _sft_both(case))
 
 
@@ -114,21 +119,31 @@ async def _rlaif(case: Case) -> Writer:
 
 async def _chain(case: Case) -> Writer:
     """SFT on own and synthetic texts, RLAIF from there, DITTO from there."""
-    config = DittoConfig(demonstrations=len(case.rows))
+    config = DittoConfig(demonstrations=len(case.rows), prompted=False)
     return await ditto(case.connection, case.place, case.settings, case.rows, config, first=await _rlaif(case))
 
 
 async def _spin(case: Case) -> Writer:
-    return await ditto(case.connection, case.place, case.settings, case.rows, DittoConfig(method="spin", demonstrations=len(case.rows)))
+    return await ditto(
+        case.connection, case.place, case.settings, case.rows, DittoConfig(method="spin", demonstrations=len(case.rows), prompted=False)
+    )
 
 
 async def _ditto(case: Case) -> Writer:
-    return await ditto(case.connection, case.place, case.settings, case.rows, DittoConfig(demonstrations=len(case.rows)))
+    """As in the paper: no description."""
+    config = DittoConfig(demonstrations=len(case.rows), prompted=False)
+    return await ditto(case.connection, case.place, case.settings, case.rows, config)
+
+
+async def _ditto_prompted(case: Case) -> Writer:
+    config = DittoConfig(demonstrations=len(case.rows), prompted=True)
+    return await ditto(case.connection, case.place, case.settings, case.rows, config)
 
 
 _PROMPTED, _WRITTEN = (PromptingConfig(),), (PromptingConfig(), SynthesisConfig())
 _TUNED = (*_WRITTEN, SftConfig())
 _JUDGED = (*_TUNED, RewardModelConfig(), RlaifConfig())
+_PLAIN = DittoConfig(prompted=False)
 
 MAKERS: dict[str, tuple[Callable[[Case], Awaitable[Writer] | Writer], tuple[BaseModel, ...]]] = {
     "baseline": (_baseline, ()),
@@ -138,11 +153,13 @@ MAKERS: dict[str, tuple[Callable[[Case], Awaitable[Writer] | Writer], tuple[Base
     "sft": (_sft, (SftConfig(),)),
     "sft_synthetic": (_sft_synthetic, _TUNED),
     "sft_both": (_sft_both, _TUNED),
-    "spin": (_spin, (DittoConfig(),)),
+    "sft_prompted": (_sft_prompted, (*_PROMPTED, SftConfig(prompted=True))),
+    "spin": (_spin, (_PLAIN,)),
     "rlaif": (_rlaif, _JUDGED),
-    "ditto": (_ditto, (DittoConfig(),)),
-    "sft_ditto": (_sft_ditto, (*_TUNED, DittoConfig())),
-    "sft_rlaif_ditto": (_chain, (*_JUDGED, DittoConfig())),
+    "ditto": (_ditto, (_PLAIN,)),
+    "ditto_prompted": (_ditto_prompted, (*_PROMPTED, DittoConfig(prompted=True))),
+    "sft_ditto": (_sft_ditto, (*_TUNED, _PLAIN)),
+    "sft_rlaif_ditto": (_chain, (*_JUDGED, _PLAIN)),
 }
 """Every method under its name in the results, and the settings on which its figures rest; another one is a line here."""
 

@@ -97,9 +97,18 @@ def checkpoint_writer(workspace: Workspace, settings: Settings, name: str) -> Wr
             if isinstance(record.get("sampler_path"), str):
                 shown = f"{run.folder.name.split('-')[0]} at {record.get('name', 'checkpoint')}"
                 plain = plain_writer(workspace, settings, name=shown, temperature=TEMPERATURE)
-                base = read_json(run.folder / "config.json").get("base_model", plain.base_model)
-                return plain.model_copy(update={"base_model": base, "adapter": record["sampler_path"], "system_prompt": None})
+                config = read_json(run.folder / "config.json")
+                base = config.get("base_model", plain.base_model)
+                return plain.model_copy(update={"base_model": base, "adapter": record["sampler_path"], "system_prompt": _told(config)})
     raise InputError("this training has no checkpoint yet", hint="Wait for the first; `--save-every` says after how many steps it comes")
+
+
+def _told(config: dict[str, Any]) -> str | None:
+    """The system prompt with which a run's policy writes: RLAIF's own is the start's, unless a prompt is there to be distilled away."""
+    first = config.get("first")
+    if isinstance(first, dict):
+        return None if config.get("prompt") else first.get("system_prompt")
+    return config.get("prompt")
 
 
 def line_of(points: Sequence[tuple[int, float]]) -> Line:
