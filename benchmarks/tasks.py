@@ -79,7 +79,7 @@ async def _learnt(connection: Connection, place: Workspace, settings: Settings, 
     """Prompt, examples, SFT, and from there RLAIF and DITTO. The pocket model makes up no reviews, so there is no synthetic data."""
     await prompting(connection, place, settings, rows)
     tuned = await sft(connection, place, settings, rows, [], config)
-    await reinforced(connection, place, settings, rows, [], tuned, config=_RLAIF, progress=_silent)
+    await reinforced(connection, place, settings, rows, [], tuned, _RLAIF, progress=_silent)
     await ditto(connection, place, settings, rows, first=tuned)
 
 

@@ -53,7 +53,7 @@ def main(config: Config) -> None:
     if config.dry_run:
         tell_plan(settings, planned_rlaif(workspace, settings, asked))
     else:
-        run_rlaif(workspace, settings, asked, config.tracking, Sources(config.start, config.rm_weights_path))
+        run_rlaif(workspace, settings, asked, config.tracking, Sources(config.start, config.rm_weights_path, rewards="judge"))
 
 
 if __name__ == "__main__":

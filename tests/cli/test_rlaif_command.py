@@ -19,15 +19,39 @@ from idiolect.methods.preference_env import RubricPreferenceGroupBuilder
 from idiolect.methods.rlaif import RlaifConfig
 from idiolect.methods.tournament import Pattern
 from idiolect.methods.tracking import Tracking
-from idiolect.settings import Settings
-from idiolect.workspace import Workspace
+from idiolect.settings import Models, Settings
+from idiolect.workspace import Workspace, read_json, read_json_lines
 
 
 def test_without_a_judge_one_line_says_what_to_do(tmp_path: Path) -> None:
     place = Workspace(tmp_path)
     save_demonstrations(place.demonstrations, [Demonstration(id="1", input="Ask Ann", output="Hi Ann, where is it?")])
     with pytest.raises(InputError, match="judge train"):
+        run_rlaif(*open_workspace(tmp_path), RlaifConfig(), Tracking(), Sources(rewards="judge"))
+    # A model of one's own is judged by one's own judge unless told otherwise.
+    Settings(model=Models(policy="owner/model")).save(place.settings)
+    with pytest.raises(InputError, match="judge train"):
         run_rlaif(*open_workspace(tmp_path), RlaifConfig(), Tracking(), Sources())
+
+
+def test_a_judge_that_would_not_be_asked_is_refused(tmp_path: Path) -> None:
+    save_demonstrations(Workspace(tmp_path).demonstrations, [Demonstration(id="1", input="Ask Ann", output="Hi Ann, where is it?")])
+    with pytest.raises(InputError, match="--second"):
+        run_rlaif(*open_workspace(tmp_path), RlaifConfig(), Tracking(), Sources(judge=tmp_path / "judge.json", rewards="likeness"))
+
+
+def test_counted_rewards_need_no_judge(tmp_path: Path) -> None:
+    rows = [Demonstration(id=str(n), input=f"Ask {name} for {n}", output=f"hey {name}! is {n} there?\n\ntoodles,\nKim")
+            for n, name in enumerate(("Ann", "Bo", "Cy", "Di"))]  # fmt: skip
+    save_demonstrations(Workspace(tmp_path).demonstrations, rows)
+    save_demonstrations(Workspace(tmp_path).synthetic / "demonstrations.jsonl", rows)
+    config = RlaifConfig(steps=1, batch_size=1, group_size=2, every=1, dev_requests=2)
+    run_rlaif(*open_workspace(tmp_path), config, Tracking(), Sources(start="baseline"))
+    (folder,) = Workspace(tmp_path).runs.glob("rlaif-*/")
+    assert read_json(folder / "config.json")["judge"] == "likeness"
+    looks = list(read_json_lines(folder / "looks.jsonl"))
+    assert [look["step"] for look in looks] == [0, 1]
+    assert not list(Workspace(tmp_path).root.rglob("judge.json"))
 
 
 def test_the_handouts_command_line() -> None:

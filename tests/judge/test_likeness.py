@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import random
 from statistics import mean
 
-from idiolect.judge.likeness import Likeness, policy_pairs
+from idiolect.judge.likeness import Likeness, LikenessJudge, policy_pairs
+from idiolect.judge.pairs import Pair
 from idiolect.judge.seen import FEATURES
 from idiolect.world import HOUSE_AUTHOR, TRAITS, Author, demonstrations, parts_found, realise, sample_author, sample_situation
 
@@ -75,3 +77,15 @@ def test_pairs_have_a_clear_better_half_that_is_no_worse_in_facts() -> None:
     few = policy_pairs(drafts, likeness, faults, each=2, seed=1)
     assert len(few) == 2
     assert few == policy_pairs(drafts, likeness, faults, each=2, seed=1) != policy_pairs(drafts, likeness, faults, each=2, seed=4)
+
+
+def test_as_a_judge_it_prefers_the_liker_draft_wherever_it_stands() -> None:
+    own, plain = "hey o/Eve,\n\nthe bus is late. Tick tock.\n\ntoodles,\nKim", "Hello Eve,\n\nThe bus is late.\n\nRegards,\nKim"
+    judge = LikenessJudge(Likeness(LETTERS, PLAIN))
+    pairs = [Pair("Tell Eve", own, plain), Pair("Tell Eve", plain, own), Pair("Tell Eve", own, own)]
+    first, second, tie = asyncio.run(judge.probabilities(pairs))
+    assert first is not None
+    assert second is not None
+    assert first > 0.95
+    assert abs(first + second - 1) < 1e-9
+    assert tie == 0.5

@@ -80,6 +80,8 @@ def test_rlaif_as_the_handout_has_it() -> None:
     assert learnt.trained == 6144 * 428
     assert (looks.read, looks.sampled) == (1500 * 20, 1500 * 100)
     assert (verdicts.read, verdicts.sampled) == (3000 * 470, 3000 * 160)
+    counted = rlaif_work(SETTINGS, None, LENGTHS, steps=12, batch_size=128, group_size=4, every=5, dev_requests=500)
+    assert counted == [drafts, learnt, looks]
 
 
 def test_ditto_as_its_authors_have_it() -> None:

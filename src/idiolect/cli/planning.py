@@ -93,9 +93,9 @@ def planned_judge(place: Workspace, settings: Settings, config: RewardModelConfi
     return Estimate(tuple(works))
 
 
-def planned_rlaif(place: Workspace, settings: Settings, config: RlaifConfig) -> Estimate:
-    """Requests where there are none yet, and the training against the model that the reward model's settings name."""
-    judge = model_named(settings.filled("reward_model", RewardModelConfig()).base_model or settings.policy)
+def planned_rlaif(place: Workspace, settings: Settings, config: RlaifConfig, *, judged: bool = True) -> Estimate:
+    """Requests where there are none yet, and the training, if it is ``judged`` against the model that the reward model's settings name."""
+    judge = model_named(settings.filled("reward_model", RewardModelConfig()).base_model or settings.policy) if judged else None
     config, lengths = settings.filled("rlaif", config), _lengths(place)
     written, made = _synthesis(place, settings, lengths)
     dev = min(config.dev_requests, (made + len(demonstrations_of(place))) // 2)

@@ -1,4 +1,4 @@
-"""How much a text has of what a person's own texts share, counted feature by feature: labels for pairs of a policy's drafts.
+"""How much a text has of what a person's own texts share, counted feature by feature: a judge of pairs, and labels for another one.
 
 The features are those of a proposed rubric, so that the count is what the rubric asks for, as far as it can be seen without a model.
 Knows plain texts. Knows nothing of models or of simulated authors.
@@ -6,20 +6,25 @@ Knows plain texts. Knows nothing of models or of simulated authors.
 
 from __future__ import annotations
 
+import math
 import random
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from statistics import mean, median
 from typing import Any
 
 from idiolect.judge.examples import LabelledPair
+from idiolect.judge.pairs import Pair
 from idiolect.judge.perturb import FACTS
 from idiolect.judge.seen import FEATURES, common, distinctive, observe, parted, without_name, words_and_signs
 
-__all__ = ["Likeness", "policy_pairs"]
+__all__ = ["Likeness", "LikenessJudge", "policy_pairs"]
 
 _CLEAR, _EVEN = 0.5, 0.3
 """Of all features together, one counting up to 3: a gap from which on one text is the liker, and one up to which both are."""
+_SLOPE = 6.0
+"""Of the log odds, a unit of the gap: 0.5 is right in 95 % of pairs (docs/LOG.md)."""
 
 
 class Likeness:
@@ -59,6 +64,19 @@ class Likeness:
     def _share(self, feature: str, seen: dict[str, Any], place: int) -> float:
         """Share of the person's texts that have the same in this place of the feature."""
         return mean(one[feature][place] == seen[feature][place] for one in self._seen)  # type: ignore[index]
+
+
+@dataclass(frozen=True)
+class LikenessJudge:
+    """Prefers the draft that is more like the person's texts. No model is asked, and where a draft stands does not matter."""
+
+    likeness: Likeness
+    name: str = "likeness"
+
+    async def probabilities(self, pairs: Sequence[Pair]) -> list[float | None]:
+        """For each pair the probability that its first draft is the more person-like one: 1 / (1 + exp(−slope · gap))."""
+        scores = {text: self.likeness.score(text) for pair in pairs for text in (pair.first, pair.second)}
+        return [1 / (1 + math.exp(_SLOPE * max(-50.0, min(50.0, scores[pair.second] - scores[pair.first])))) for pair in pairs]
 
 
 def _lines(text: str) -> list[str]:

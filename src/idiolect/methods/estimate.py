@@ -192,23 +192,25 @@ def rubric_work(
 
 
 def rlaif_work(
-    settings: Settings, judge: str, lengths: Lengths, *, steps: int, batch_size: int, group_size: int, every: int, dev_requests: int
+    settings: Settings, judge: str | None, lengths: Lengths, *, steps: int, batch_size: int, group_size: int, every: int, dev_requests: int
 ) -> list[Work]:
     """Groups of drafts, every ordered pair of a group judged, one training pass over all drafts, and looks at development requests.
 
-    A look compares with the first policy's draft in both orders; one stands before the first step.
+    A look compares with the first policy's draft in both orders; one stands before the first step. Without a ``judge`` no model is asked.
     """
     drafts, looks = steps * batch_size * group_size, steps // every + 1
     matches, looked = drafts * (group_size - 1), looks * dev_requests
     shown = _RUBRIC + lengths.request + 2 * lengths.text
     asked = lengths.prompt + lengths.request
-    return [
+    works = [
         Work("write drafts", settings.policy, read=round(drafts * asked), sampled=round(drafts * lengths.text)),
-        Work("judge drafts", judge, read=round(matches * shown), sampled=matches * _VERDICT),
         Work("reinforce", settings.policy, trained=round(drafts * (asked + lengths.text + _TURN))),
         Work("look: drafts", settings.policy, read=round(looked * lengths.request), sampled=round(looked * lengths.text)),
-        Work("look: verdicts", judge, read=round(2 * looked * shown), sampled=2 * looked * _VERDICT),
     ]
+    if judge:
+        works.insert(1, Work("judge drafts", judge, read=round(matches * shown), sampled=matches * _VERDICT))
+        works.append(Work("look: verdicts", judge, read=round(2 * looked * shown), sampled=2 * looked * _VERDICT))
+    return works
 
 
 def ditto_work(

@@ -45,7 +45,8 @@ if TYPE_CHECKING:
 
 __all__ = ["RlaifConfig", "rlaif"]
 
-_POCKET_RATE = 2e-3
+_POCKET_RATE = 1e-3
+"""At 2e-3 the policy unlearns to copy facts before it has learnt the habits (docs/LOG.md)."""
 _RATE = 4e-5
 
 
@@ -62,7 +63,7 @@ class RlaifConfig(BaseModel):
     pattern: Pattern = Pattern.BOTH_WAYS
     """Who meets whom in a group."""
     learning_rate: float | None = Field(default=None, gt=0)
-    """By default 2e-3 for the pocket model, else 4e-5."""
+    """By default 1e-3 for the pocket model, else 4e-5."""
     rank: int = Field(default=16, ge=1)
     """Rank of a new LoRA adapter; a start that has an adapter goes on with its own."""
     exploration: float = Field(default=1.0, gt=0)

@@ -14,29 +14,23 @@ from idiolect.corpus.demonstrations import load_demonstrations, save_demonstrati
 from idiolect.errors import InputError
 from idiolect.evaluation.compare import compare
 from idiolect.evaluation.results import Results
-from idiolect.judge import ModelJudge
-from idiolect.judge.propose import propose
+from idiolect.judge.likeness import Likeness, LikenessJudge
 from idiolect.methods.baseline import baseline
 from idiolect.methods.ditto import ditto
 from idiolect.methods.prompting import prompting
-from idiolect.methods.reward_model import RewardModelConfig, reward_model
 from idiolect.methods.rlaif import RlaifConfig, rlaif
 from idiolect.methods.sft import sft
 from idiolect.methods.synthetic import synthetic_data
 from idiolect.report import ReportFiles, build_report
-from idiolect.service import Connection, Writer
+from idiolect.service import Connection, Writer, draft
 from idiolect.settings import Settings
-from idiolect.tasks import load_task
-from idiolect.workspace import Workspace, write_atomic
+from idiolect.workspace import Workspace
 from idiolect.world import Author, demonstrations, sample_author
 
 __all__ = ["DEMONSTRATIONS", "HELDOUT", "Demo", "prepare", "reinforced", "run"]
 
 DEMONSTRATIONS = 10
 HELDOUT = 50
-_JUDGE, _RLAIF = RewardModelConfig(steps=80), RlaifConfig(steps=8, batch_size=6, every=4, dev_requests=12)
-"""Shorter than the defaults, for the demo is a look at everything and no proof."""
-
 Progress = Callable[[str, int, int], None]
 
 
@@ -91,7 +85,7 @@ async def _personalize(workspace: Workspace, settings: Settings, connection: Con
     await prompting(connection, workspace, settings, rows, on_progress=told("Describing the style"))
     made, _ = await synthetic_data(connection, workspace, settings, rows, heldout, progress=progress)
     tuned = await sft(connection, workspace, settings, rows, made, on_progress=told("Fine-tuning"))
-    await reinforced(connection, workspace, settings, rows, made, tuned, _JUDGE, _RLAIF, progress=progress)
+    await reinforced(connection, workspace, settings, rows, made, tuned, progress=progress)
     # From the tuned writer, since a new adapter on ten texts loses facts (docs/LOG.md).
     await ditto(connection, workspace, settings, rows, first=tuned, on_progress=told("DITTO's rounds"))
 
@@ -103,18 +97,13 @@ async def reinforced(
     rows: Sequence[Demonstration],
     made: Sequence[Demonstration],
     first: Writer,
-    judging: RewardModelConfig | None = None,
     config: RlaifConfig | None = None,
     *,
     progress: Progress,
 ) -> Writer:
-    """``first`` after RLAIF by a judge of the demonstrations ``rows`` alone, under the proposed rubric where the workspace has none."""
-    if not workspace.rubric.exists():
-        letter = load_task(settings.task, workspace).letter
-        write_atomic(workspace.rubric, propose([row.output for row in rows], letter=letter).markdown())
+    """``first`` after RLAIF by the count of what the demonstrations ``rows`` share, which knows nothing but them."""
+    plain = await draft(connection, baseline(workspace, settings), [row.input for row in rows], seed=settings.seed)
+    judge = LikenessJudge(Likeness([row.output for row in rows], [one.text for one in plain]))
     requests = [row.input for row in (*rows, *made)]
-    further = requests[len(rows) :]
-    trained = await reward_model(connection, workspace, settings, rows, judging, policy=first, requests=further, progress=progress)
-    judge = ModelJudge.of(connection, trained, name="rubric")
     learning = partial(progress, "Reinforcement learning")
     return await rlaif(connection, workspace, settings, first, judge, requests, rows, config, on_progress=learning)

@@ -28,7 +28,6 @@ from idiolect.methods.baseline import baseline
 from idiolect.methods.ditto import DittoConfig, ditto
 from idiolect.methods.optimizing import OptimizeConfig
 from idiolect.methods.prompting import PromptingConfig, prompting
-from idiolect.methods.reward_model import RewardModelConfig
 from idiolect.methods.rlaif import RlaifConfig
 from idiolect.methods.sft import SftConfig, sft
 from idiolect.methods.synthetic import synthetic_data
@@ -111,7 +110,7 @@ async def _sft_ditto(case: Case) -> Writer:
 
 
 async def _rlaif(case: Case) -> Writer:
-    """RLAIF from the policy that was fine-tuned on own and synthetic texts, by a judge of the demonstrations alone."""
+    """RLAIF from the policy that was fine-tuned on own and synthetic texts, by the count of what the demonstrations share."""
     made, _ = await synthetic_data(case.connection, case.place, case.settings, case.rows, case.heldout)
     first = await _sft_both(case)
     return await reinforced(case.connection, case.place, case.settings, case.rows, made, first, progress=_silent)
@@ -142,7 +141,7 @@ async def _ditto_prompted(case: Case) -> Writer:
 
 _PROMPTED, _WRITTEN = (PromptingConfig(),), (PromptingConfig(), SynthesisConfig())
 _TUNED = (*_WRITTEN, SftConfig())
-_JUDGED = (*_TUNED, RewardModelConfig(), RlaifConfig())
+_REWARDED = (*_TUNED, RlaifConfig())
 _PLAIN = DittoConfig(prompted=False)
 
 MAKERS: dict[str, tuple[Callable[[Case], Awaitable[Writer] | Writer], tuple[BaseModel, ...]]] = {
@@ -155,11 +154,11 @@ MAKERS: dict[str, tuple[Callable[[Case], Awaitable[Writer] | Writer], tuple[Base
     "sft_both": (_sft_both, _TUNED),
     "sft_prompted": (_sft_prompted, (*_PROMPTED, SftConfig(prompted=True))),
     "spin": (_spin, (_PLAIN,)),
-    "rlaif": (_rlaif, _JUDGED),
+    "rlaif": (_rlaif, _REWARDED),
     "ditto": (_ditto, (_PLAIN,)),
     "ditto_prompted": (_ditto_prompted, (*_PROMPTED, DittoConfig(prompted=True))),
     "sft_ditto": (_sft_ditto, (*_TUNED, _PLAIN)),
-    "sft_rlaif_ditto": (_chain, (*_JUDGED, _PLAIN)),
+    "sft_rlaif_ditto": (_chain, (*_REWARDED, _PLAIN)),
 }
 """Every method under its name in the results, and the settings on which its figures rest; another one is a line here."""
 
