@@ -26,7 +26,7 @@ _METHODS = {
     "prompt": "the person's style described in the system prompt",
     "few_shot": "some of the person's own texts shown before the request",
     "sft": "fine-tuned on the person's own texts and on drafts of a prompted teacher",
-    "rlaif": "reinforced by a judge that reads the person's rubric",
+    "rlaif": "reinforced by verdicts on its own drafts",
     "ditto": "tuned to prefer the person's own texts to its drafts",
 }
 
