@@ -60,11 +60,12 @@ def page(result: dict[str, Any], cases: Cases, plan: Plan) -> str:
         seconds = sorted(found[name]["seconds"] for found in cases.values())[len(cases) // 2]
         lines.append(f"| {name} | {wins:.2f} | {cells} | {seconds:.0f} |")
     lines += ["", "Seconds are the median of one author's, on one core, without what an earlier row has made already.", ""]
-    if {"ditto", *RIVALS} <= set(order):
-        ahead = lead(cases, "ditto", RIVALS).model_dump()
+    leaders = [name for name in ("ditto", "ditto_prompted") if {name, *RIVALS} <= set(order)]
+    if leaders:
+        ahead = "; ".join(f"of {name} {_cell(lead(cases, name, RIVALS).model_dump())}" for name in leaders)
         lines += [
-            f"DITTO's win rate over all its match-ups, less the mean of those of {', '.join(RIVALS)}: {_cell(ahead)}. The paper has 0.19",
-            "(arXiv 2406.00888).",
+            f"Win rate over all match-ups, less the mean of those of {', '.join(RIVALS)}: {ahead}. The paper has 0.19 for DITTO",
+            "(arXiv 2406.00888); only what is called `prompted` is fine-tuned, and writes, after the style description.",
             "",
         ]
     lines += ["## Win rates, row over column", "", f"| | {' | '.join(order)} |", f"|---|{'---|' * len(order)}"]

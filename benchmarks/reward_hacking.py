@@ -105,7 +105,12 @@ def main() -> None:
     place = Workspace(options.folder)
     settings = prepare(place, options.author, "development")
     config = RlaifConfig(
-        steps=options.steps, learning_rate=options.rate, batch_size=options.batch_size, dev_requests=options.dev_requests, patience=0
+        steps=options.steps,
+        learning_rate=options.rate,
+        batch_size=options.batch_size,
+        dev_requests=options.dev_requests,
+        patience=0,
+        kl_penalty=0.0,
     )
     with connected(settings, place, [settings.policy]) as connection:
         looks = connection.run(_hacked(connection, place, settings, config))

@@ -121,6 +121,7 @@ def main() -> None:
     parser.add_argument("--requests", type=int, default=40)
     parser.add_argument("--steps", type=int, default=RlaifConfig().steps)
     parser.add_argument("--rate", type=float)
+    parser.add_argument("--kl-penalty", type=float, default=RlaifConfig().kl_penalty)
     parser.add_argument(
         "--sft-steps", type=int, default=SftConfig().steps, help="Steps of the start's fine-tuning; 0 starts from the prompt."
     )
@@ -131,7 +132,9 @@ def main() -> None:
     parser.add_argument("--folder", type=Path, required=True, help="Where the workspaces lie; run again with it to go on after a stop.")
     parser.add_argument("--out", type=Path, default=RESULTS / "rlaif.json")
     options = parser.parse_args()
-    config = RlaifConfig(steps=options.steps, learning_rate=options.rate, training_prompt=options.training_prompt)
+    config = RlaifConfig(
+        steps=options.steps, learning_rate=options.rate, training_prompt=options.training_prompt, kl_penalty=options.kl_penalty
+    )
     how = {
         "split": options.split,
         "judge": options.judge,

@@ -84,6 +84,7 @@ METHOD_PRESETS: dict[Preset, dict[str, dict[str, Any]]] = {
             "group_size": 4,
             "learning_rate": 4e-5,
             "training_prompt": True,
+            "kl_penalty": 0.0,
             "max_tokens": 1024,
             "every": 5,
             "dev_requests": 500,

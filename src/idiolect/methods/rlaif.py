@@ -70,7 +70,7 @@ class RlaifConfig(BaseModel):
     """Sampling temperature of the training drafts."""
     max_tokens: int | None = Field(default=None, ge=1, exclude_if=lambda value: value is None)
     """Tokens that a draft may have, in training and afterwards; by default as many as the start's."""
-    kl_penalty: float = Field(default=0.0, ge=0)
+    kl_penalty: float = Field(default=0.1, ge=0)
     """Weight of the penalty for leaving the first policy, per token."""
     length_penalty: float = Field(default=0.0, ge=0)
     """Taken off the reward for each usual length of the person that a draft is longer than the usual one."""
