@@ -31,7 +31,7 @@ VERBS: dict[str, tuple[str, str]] = {
     "synthesize": ("synthesize", "Have a teacher write synthetic texts in the person's voice."),
     "sft": ("sft", "Fine-tune an adapter on the person's voice; does what is missing before it."),
     "judge": ("judge", "A judge of drafts: its rubric, its training, and how far it can be trusted."),
-    "rlaif": ("rlaif", "Train the policy on a judge's verdicts over its own drafts, and go back to the best step."),
+    "rlaif": ("rlaif", "Train the policy on verdicts over its own drafts, and go back to the best step."),
     "ditto": ("ditto", "Fine-tune an adapter on a handful of the person's texts, preferred to the model's own drafts."),
     "improve": ("improve", "Train a writer on your votes and edits, with --judge the judge, too."),
     "compare": ("compare", "Measure all writers on the held-out requests."),
