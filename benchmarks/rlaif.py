@@ -23,7 +23,7 @@ from idiolect.evaluation.judges import ScoreJudge, truth_judge
 from idiolect.evaluation.style import Verifier
 from idiolect.judge import ModelJudge
 from idiolect.judge.likeness import Likeness, LikenessJudge
-from idiolect.methods.baseline import baseline
+from idiolect.methods.baseline import baseline, plain_texts
 from idiolect.methods.looks import wins_against
 from idiolect.methods.prompting import prompting
 from idiolect.methods.reward_model import reward_model
@@ -89,8 +89,8 @@ async def _author(connection: Connection, place: Workspace, settings: Settings, 
     verifier = await _verifier(connection, place, settings)
     judge: AsyncJudge = ScoreJudge("verifier", verifier)
     if options.judge == "likeness":
-        plain = await draft(connection, baseline(place, settings), [row.input for row in rows], seed=settings.seed)
-        judge = LikenessJudge(Likeness([row.output for row in rows], [one.text for one in plain]))
+        plain = await plain_texts(connection, place, settings, [row.input for row in rows])
+        judge = LikenessJudge(Likeness([row.output for row in rows], plain))
     elif options.judge == "trained":
         asked = [row.input for row in made]
         judge = ModelJudge.of(connection, await reward_model(connection, place, settings, rows, policy=first, requests=asked))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Literal
@@ -24,20 +23,19 @@ from idiolect.cli.options import (
 )
 from idiolect.cli.planning import planned_rlaif, tell_plan
 from idiolect.cli.progress import Progress, bars, stage
-from idiolect.corpus import Demonstration
 from idiolect.corpus.demonstrations import load_demonstrations
 from idiolect.errors import InputError
 from idiolect.evaluation.style import Verifier
 from idiolect.judge import Judge, ModelJudge
 from idiolect.judge.likeness import Likeness, LikenessJudge
-from idiolect.methods.baseline import baseline
+from idiolect.methods.baseline import baseline, plain_texts
 from idiolect.methods.reward_model import load_judge
 from idiolect.methods.rlaif import RlaifConfig
 from idiolect.methods.rlaif import rlaif as train
 from idiolect.methods.run import all_writers, writer_named
 from idiolect.methods.synthetic import synthetic_if_possible
 from idiolect.methods.tracking import Tracking
-from idiolect.service import Connection, Writer, draft
+from idiolect.service import Connection, Writer
 from idiolect.settings import Settings, pocket_model
 from idiolect.workspace import Workspace, read_json
 
@@ -130,7 +128,7 @@ async def _all(
     rows, heldout = await ready_demonstrations(connection, place, settings, progress), load_demonstrations(place.heldout)
     made = await synthetic_if_possible(connection, place, settings, rows, heldout, progress=progress)
     known = [row for row in rows if row.input.strip() and row.output.strip()]
-    texts, plain = [row.output for row in known], await _plain(connection, baseline(place, settings), known, settings.seed)
+    texts, plain = [row.output for row in known], await plain_texts(connection, place, settings, [row.input for row in known])
     return await train(
         connection,
         place,
@@ -146,11 +144,6 @@ async def _all(
         tracking=tracking,
         on_progress=stage(progress, "Reinforcement learning"),
     )
-
-
-async def _plain(connection: Connection, plain: Writer, rows: Sequence[Demonstration], seed: int) -> list[str]:
-    """The base model's drafts for the rows' requests: what is not the person's."""
-    return [one.text for one in await draft(connection, plain, [row.input for row in rows], seed=seed)]
 
 
 def _start(place: Workspace, settings: Settings, name: str | None) -> Writer:

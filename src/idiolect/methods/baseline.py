@@ -5,16 +5,19 @@ Knows the settings and the task. Knows nothing of the person.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from pydantic import BaseModel, ConfigDict
 
 from idiolect.methods.run import open_run
-from idiolect.service.connect import renderer_name
+from idiolect.service.connect import Connection, renderer_name
+from idiolect.service.sampling import draft
 from idiolect.service.writer import TEMPERATURE, Writer
 from idiolect.settings import Settings, pocket_model, renderer_of
 from idiolect.tasks import load_task
 from idiolect.workspace import Workspace
 
-__all__ = ["BaselineConfig", "baseline", "plain_writer"]
+__all__ = ["BaselineConfig", "baseline", "plain_texts", "plain_writer"]
 
 
 class BaselineConfig(BaseModel):
@@ -45,3 +48,8 @@ def baseline(workspace: Workspace, settings: Settings, config: BaselineConfig | 
     writer = plain_writer(workspace, settings, name="baseline", temperature=config.temperature)
     run = open_run(workspace, "baseline", {**config.model_dump(mode="json"), "writer": writer.model_dump(mode="json")})
     return run.writer() if run.finished else run.finish(writer)
+
+
+async def plain_texts(connection: Connection, workspace: Workspace, settings: Settings, requests: Sequence[str]) -> list[str]:
+    """The baseline's draft for each request: what is not the person's."""
+    return [one.text for one in await draft(connection, baseline(workspace, settings), requests, seed=settings.seed)]

@@ -15,14 +15,14 @@ from idiolect.errors import InputError
 from idiolect.evaluation.compare import compare
 from idiolect.evaluation.results import Results
 from idiolect.judge.likeness import Likeness, LikenessJudge
-from idiolect.methods.baseline import baseline
+from idiolect.methods.baseline import baseline, plain_texts
 from idiolect.methods.ditto import ditto
 from idiolect.methods.prompting import prompting
 from idiolect.methods.rlaif import RlaifConfig, rlaif
 from idiolect.methods.sft import sft
 from idiolect.methods.synthetic import synthetic_data
 from idiolect.report import ReportFiles, build_report
-from idiolect.service import Connection, Writer, draft
+from idiolect.service import Connection, Writer
 from idiolect.settings import Settings
 from idiolect.workspace import Workspace
 from idiolect.world import Author, demonstrations, sample_author
@@ -102,8 +102,8 @@ async def reinforced(
     progress: Progress,
 ) -> Writer:
     """``first`` after RLAIF by the count of what the demonstrations ``rows`` share, which knows nothing but them."""
-    plain = await draft(connection, baseline(workspace, settings), [row.input for row in rows], seed=settings.seed)
-    judge = LikenessJudge(Likeness([row.output for row in rows], [one.text for one in plain]))
+    plain = await plain_texts(connection, workspace, settings, [row.input for row in rows])
+    judge = LikenessJudge(Likeness([row.output for row in rows], plain))
     requests = [row.input for row in (*rows, *made)]
     learning = partial(progress, "Reinforcement learning")
     return await rlaif(connection, workspace, settings, first, judge, requests, rows, config, on_progress=learning)
