@@ -63,7 +63,7 @@ METHOD_PRESETS: dict[Preset, dict[str, dict[str, Any]]] = {
     "handout": {
         # 10 seed topics × 10 requests.
         "synthesis": {"per_topic": 10},
-        "sft": {"data": "synthetic"},
+        "sft": {"data": "synthetic", "varied": False},
         # The Preference Collection without its first 1,024 rows, once: a pair in both orders is two texts, so 2 · 198,736 / 512 steps.
         "reward_model": {
             "data": "preferences",
@@ -103,6 +103,7 @@ METHOD_PRESETS: dict[Preset, dict[str, dict[str, Any]]] = {
             "beta": 0.05,
             "layers": "attention",
             "prompted": False,
+            "varied": False,
         },
     },
 }

@@ -93,15 +93,18 @@ def test_probabilities_are_the_letters_logprobs(connection: Connection, place: t
 
 
 def test_a_lean_to_one_place_is_taken_off(connection: Connection, place: tuple[Workspace, Settings], toy: Judge) -> None:
-    """What is left of it on the learnt pairs, in both orders, is small beside what a lean of one does."""
-    learnt = [json.loads(line) for line in (place[0].root / "toy.jsonl").read_text().splitlines()]
-    orders = in_both_orders([Pair(one["request"], one["better"], one["worse"]) for one in learnt])
+    """It is what the first place is given where both hold the same text, and is taken off every verdict."""
     judge = ModelJudge.of(connection, toy)
-    odds = [one for one in connection.run(judge.log_odds([judge_messages(toy.rubric, pair) for pair in orders])) if one is not None]
-    assert len(odds) == 2 * len(learnt)
-    assert mean(odds) == pytest.approx(toy.lean, abs=0.2)
+
+    def odds(pairs: list[Pair]) -> list[float]:
+        found = connection.run(judge.log_odds([judge_messages(toy.rubric, pair) for pair in pairs]))
+        return [one for one in found if one is not None]
+
+    own = load_demonstrations(place[0].demonstrations)
+    assert mean(odds([Pair(row.input, row.output, row.output) for row in own])) == pytest.approx(toy.lean, abs=1e-3)
+    orders = in_both_orders(held_out(place))
     told = judge.prefers_first(orders)
-    assert told == pytest.approx([1 / (1 + math.exp(toy.lean - one)) for one in odds], abs=1e-4)
+    assert told == pytest.approx([1 / (1 + math.exp(toy.lean - one)) for one in odds(orders)], abs=1e-4)
     leaning = ModelJudge.of(connection, toy.model_copy(update={"lean": toy.lean + 1})).prefers_first(orders)
     assert all(less < as_is for less, as_is in zip(leaning, told, strict=True) if less is not None and as_is is not None)
 

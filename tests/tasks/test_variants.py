@@ -5,10 +5,20 @@ from __future__ import annotations
 import random
 import re
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from idiolect.tasks import known_facts, missing_facts, request_facts, with_other_facts
+from idiolect.corpus import Demonstration
+from idiolect.tasks import (
+    known_facts,
+    missing_facts,
+    repeated_with_made_up_facts,
+    request_facts,
+    with_made_up_facts,
+    with_other_facts,
+)
+from idiolect.tasks.values import MONTHS
 from idiolect.world import demonstrations, sample_author
 
 OTHERS = ["Ask Bruno for 40 euros by Friday", "Tell Carla that room 12 is free on Monday at 9 am", "Ask Dora about 75 euros on 3 May"]
@@ -47,3 +57,53 @@ def test_no_fact_is_lost_and_no_other_is_left(seed: int) -> None:
         asked, written = with_other_facts(row.input, row.output, known, random.Random(seed))
         assert len(missing_facts(request_facts(asked), written)) <= len(missing_facts(request_facts(row.input), row.output))
         assert with_other_facts(row.input, row.output, known, random.Random(seed)) == (asked, written)
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_made_up_facts_have_the_form_of_what_they_stand_for(seed: int) -> None:
+    request = "Ask Mara Oldfield for 120 copies at 15:30 on the 3rd of May, order AB-12c4, to ann@post.example or https://foo.example/x7"
+    text = request.replace("Ask", "hi").replace(" for ", ", ")
+    asked, written = with_made_up_facts(request, text, (), random.Random(seed))
+    form = (
+        r"Ask ([A-Z][a-z]+ [A-Z][a-z]+) for ([1-9]\d\d) copies at ((?:1[3-9]|2[0-3]):[0-5][05]) on the (\d{1,2})(st|nd|rd|th) of "
+        r"([A-Z][a-z]+), order ([A-Z]{2}-\d\d[a-z]\d), to ([a-z]+@[a-z]+\.example) or (https://[a-z]+\.example/[a-z]\d)"
+    )
+    found = re.fullmatch(form, asked)
+    assert found, asked
+    assert written == asked.replace("Ask", "hi").replace(" for ", ", ")
+    assert found[6] in [month.capitalize() for month in MONTHS]
+    assert 1 <= int(found[4]) <= 28
+    assert found[5] == {"1": "st", "2": "nd", "3": "rd"}.get(found[4][-1] if found[4][:1] != "1" or len(found[4]) == 1 else "", "th")
+    assert "Mara" not in asked
+    assert "Oldfield" not in asked
+
+
+def test_what_belongs_to_the_person_stays() -> None:
+    request, text = "Tell Mara that Ann comes on Friday", "hi Mara, Ann comes on Friday, at three as always. Ann"
+    asked, written = with_made_up_facts(request, text, ("ann", "friday"), random.Random(0))
+    name = re.fullmatch(r"Tell (\w+) that Ann comes on Friday", asked)
+    assert name is not None
+    assert name[1] != "Mara"
+    assert written == f"hi {name[1]}, Ann comes on Friday, at three as always. Ann"
+
+
+def test_rows_are_shown_as_they_are_once_and_then_with_other_facts_each_time() -> None:
+    rows = [Demonstration(id=str(n), input=f"Tell {name} that room {n}1 is free", output=f"{name}! room {n}1") for n, name in
+            enumerate(("Mara", "Bruno", "Dora"), 1)]  # fmt: skip
+    shown = repeated_with_made_up_facts(rows, 4, seed=0)
+    assert shown[:3] == [[row.input, row.output] for row in rows]
+    assert len({tuple(row) for row in shown}) == 12
+    for request, text in shown:
+        name, room = re.fullmatch(r"Tell (\w+) that room (\d\d) is free", request).groups()  # type: ignore[union-attr]
+        assert text == f"{name}! room {room}"
+    assert repeated_with_made_up_facts(rows, 4, seed=0) == shown
+    assert repeated_with_made_up_facts(rows, 4, seed=1)[3:] != shown[3:]
+    assert repeated_with_made_up_facts([], 3, seed=0) == []
+
+
+@given(st.integers(0, 10**6))
+def test_made_up_facts_are_said_again_as_the_true_ones_were(seed: int) -> None:
+    for row in demonstrations(sample_author("development", seed % 7), "development", 4, seed=seed % 50):
+        asked, written = with_made_up_facts(row.input, row.output, (), random.Random(seed))
+        assert len(missing_facts(request_facts(asked), written)) <= len(missing_facts(request_facts(row.input), row.output))
+        assert asked.count("\n") == row.input.count("\n")

@@ -50,7 +50,7 @@ def planned_sft(place: Workspace, settings: Settings, config: SftConfig) -> Esti
     lengths, works = _lengths(place), _prompting(place, settings)
     written, made = _synthesis(place, settings, lengths) if config.data != "demonstrations" else ([], 0)
     own = len(rows) * config.times(len(rows), made)
-    learnt = {"synthetic": made, "demonstrations": len(rows), "both": made + own}[config.data]
+    learnt = {"synthetic": made, "demonstrations": own, "both": made + own}[config.data]
     trained = sft_work(
         settings,
         lengths,

@@ -8,7 +8,6 @@ from __future__ import annotations
 import functools
 import hashlib
 import json
-import random
 from collections.abc import Callable, Mapping, Sequence
 from typing import Literal
 
@@ -20,8 +19,9 @@ from idiolect.errors import InputError
 from idiolect.judge.examples import LabelledPair, chosen_pairs, conversations, labelled_pairs, own_pairs
 from idiolect.judge.likeness import Likeness, policy_pairs
 from idiolect.judge.model import Judge, ModelJudge
+from idiolect.judge.pairs import Pair
 from idiolect.judge.preferences import PREFERENCE_COLLECTION, preference_rows
-from idiolect.judge.prometheus import MARK
+from idiolect.judge.prometheus import judge_messages
 from idiolect.judge.rubric import Rubric
 from idiolect.methods.baseline import plain_writer
 from idiolect.methods.checks import DraftChecks
@@ -41,8 +41,6 @@ __all__ = ["RESULT", "RewardModelConfig", "judge_model", "load_judge", "plain_dr
 
 RESULT = "judge.json"
 _METHOD = "judge"
-_LEAN_PAIRS = 48
-"""Pairs by which a trained judge's lean to one place is measured."""
 
 OnStage = Callable[[str, int, int], None]
 """Called with what is being done, how much of it is done, of how much."""
@@ -76,7 +74,7 @@ class RewardModelConfig(BaseModel):
     """Rows of it, after the held-out ones."""
     reasons: float = Field(default=0.25, ge=0, le=1)
     """Share of the own pairs that are taught with reasons before the verdict."""
-    steps: int = Field(default=160, ge=1)
+    steps: int = Field(default=320, ge=1)
     """Optimizer steps."""
     batch_size: int = Field(default=16, ge=2, multiple_of=2)
     """Texts a step; a pair in both orders is two."""
@@ -137,16 +135,19 @@ async def reward_model(
     )
     told = (lambda done, total: progress("Training the judge", done, total)) if progress else None
     judge = plain.model_copy(update={"adapter": await fit(connection, run, rows, fitting, tracking=tracking, on_progress=told)})
-    judge = judge.model_copy(update={"lean": await _lean(connection, judge, rows, settings.seed)})
+    own = _with_texts(demonstrations)
+    seen = await plain_drafts(
+        connection, workspace, settings, [row.input for row in own], config.drafts if config.data != "preferences" else 0
+    )
+    alike = [*((row.input, row.output) for row in own), *((request, texts[0]) for request, texts in seen.items())]
+    judge = judge.model_copy(update={"lean": await _lean(connection, judge, alike)})
     judge.save(run.folder / RESULT)
     return judge
 
 
-async def _lean(connection: Connection, judge: Judge, rows: list[list[str]], seed: int) -> float:
-    """The mean log-odds for the first place on pairs that were learnt, each in both orders, where a fair judge has none."""
-    orders = [rows[start : start + 2] for start in range(0, len(rows), 2) if rows[start][1].startswith(MARK)]
-    chosen = random.Random(f"lean {seed}").sample(orders, min(_LEAN_PAIRS, len(orders)))
-    shown = [[{"role": "user", "content": question}] for pair in chosen for question, _ in pair]
+async def _lean(connection: Connection, judge: Judge, texts: Sequence[tuple[str, str]]) -> float:
+    """The mean log-odds for the first place where both places hold the same text, of (request, text) pairs."""
+    shown = [judge_messages(judge.rubric, Pair(request, text, text)) for request, text in texts]
     odds = [one for one in await ModelJudge.of(connection, judge).log_odds(shown) if one is not None]
     return round(sum(odds) / len(odds), 4) if odds else 0.0
 
@@ -164,7 +165,7 @@ async def _rows(
     """(question, answer) rows, two and two the orders of one pair."""
     rows: list[list[str]] = []
     if config.data != "preferences":
-        own = [row for row in demonstrations if row.input.strip() and row.output.strip()]
+        own = _with_texts(demonstrations)
         drafts = await plain_drafts(connection, workspace, settings, [row.input for row in own], config.drafts, progress)
         pairs = own_pairs(own, drafts, spoilt=config.spoilt, seed=settings.seed)
         pairs += _policy_pairs(own, drafts, drafted, config.policy_pairs, settings.seed)
@@ -182,6 +183,10 @@ async def _rows(
         hint = "Raise max_length, or shorten rubric.md"
         raise InputError(f"no pair fits into {config.max_length} tokens", where="max_length", hint=hint)
     return kept
+
+
+def _with_texts(demonstrations: Sequence[Demonstration]) -> list[Demonstration]:
+    return [row for row in demonstrations if row.input.strip() and row.output.strip()]
 
 
 async def _policy_drafts(

@@ -23,9 +23,10 @@ from idiolect.methods.training import Fitting, fit, usual_learning_rate
 from idiolect.service.connect import Connection
 from idiolect.service.writer import TEMPERATURE, Writer
 from idiolect.settings import Settings
+from idiolect.tasks import repeated_with_made_up_facts
 from idiolect.workspace import Workspace
 
-__all__ = ["SftConfig", "sft"]
+__all__ = ["SftConfig", "sft", "shown_rows"]
 
 
 class SftConfig(BaseModel):
@@ -50,14 +51,21 @@ class SftConfig(BaseModel):
     """Tokens of a request and its text; longer ones are cut."""
     save_every: int = Field(default=20, ge=1)
     """Steps between checkpoints; a killed run goes on from the last one."""
+    varied: bool = Field(default=True, exclude_if=lambda value: not value)
+    """Whether an own text has made-up names, days and numbers, the same in request and text, each time but the first that it is shown."""
     prompted: bool = Field(default=False, exclude_if=lambda value: not value)
     """Whether the style description of prompt.md stands before each request, in training and in drafts."""
     temperature: float = Field(default=TEMPERATURE, ge=0)
     """Sampling temperature of the drafts."""
 
     def times(self, own: int, made: int) -> int:
-        """How often each of ``own`` texts is shown beside ``made`` synthetic ones."""
-        return max(1, math.ceil(self.own_share / (1 - self.own_share) * made / own)) if own and made else 1
+        """How often each of ``own`` texts stands among the rows with ``made`` synthetic ones."""
+        if not own or not (made or self.varied):
+            return 1
+        shown = self.steps * self.batch_size
+        if not made:
+            return math.ceil(shown / own)
+        return max(1, math.ceil(self.own_share / (1 - self.own_share) * made / own))
 
 
 async def sft(
@@ -74,7 +82,7 @@ async def sft(
 ) -> Writer:
     """Train an adapter on the chosen rows. A killed run goes on from its last checkpoint to the same weights."""
     config = settings.filled("sft", config or SftConfig())
-    rows = _rows(config, demonstrations, synthetic)
+    rows = shown_rows(config, demonstrations, synthetic, settings.seed)
     plain = plain_writer(workspace, settings, name="sft", temperature=config.temperature)
     told = await tuned_writer(connection, workspace, settings, demonstrations, plain, prompted=config.prompted)
     run = open_run(workspace, "sft", {
@@ -103,11 +111,16 @@ async def sft(
     return run.finish(told.model_copy(update={"adapter": adapter}))
 
 
-def _rows(config: SftConfig, demonstrations: Sequence[Demonstration], synthetic: Sequence[Demonstration]) -> list[list[str]]:
+def shown_rows(
+    config: SftConfig, demonstrations: Sequence[Demonstration], synthetic: Sequence[Demonstration], seed: int
+) -> list[list[str]]:
+    """(request, text) rows that the texts of ``config.data`` make; a fine-tuning goes through them as often as its steps allow."""
     own = [row for row in demonstrations if row.input and row.output] if config.data != "synthetic" else []
     made = list(synthetic) if config.data != "demonstrations" else []
     # Synthetic texts have the voice as it was described, the person's own all of it: shown as often as need be for their share.
-    rows = [[row.input, row.output] for row in (*own * config.times(len(own), len(made)), *made)]
+    times = config.times(len(own), len(made))
+    shown = repeated_with_made_up_facts(own, times, seed) if config.varied else [[row.input, row.output] for row in own * times]
+    rows = [*shown, *([row.input, row.output] for row in made)]
     if not rows:
         raise InputError(
             "there is nothing to learn from", where=f"data = {config.data}", hint="Run `idiolect import` or `idiolect synthesize`"

@@ -85,28 +85,28 @@ async def _few_shot(case: Case) -> Writer:
 
 
 async def _sft(case: Case) -> Writer:
-    return await sft(case.connection, case.place, case.settings, case.rows, [], SftConfig(data="demonstrations"))
+    """SFT on the demonstrations as they are."""
+    return await sft(case.connection, case.place, case.settings, case.rows, [], _BARE.model_copy(update={"data": "demonstrations"}))
 
 
 async def _sft_prompted(case: Case) -> Writer:
-    """SFT on the demonstrations, each request after the style description, with which the writer is then told, too."""
-    return await sft(case.connection, case.place, case.settings, case.rows, [], SftConfig(data="demonstrations", prompted=True))
+    """SFT on the demonstrations with other facts each time, after the style description, which the writer is told, too."""
+    return await sft(case.connection, case.place, case.settings, case.rows, [], _VOICE)
 
 
 async def _sft_synthetic(case: Case) -> Writer:
     made, _ = await synthetic_data(case.connection, case.place, case.settings, case.rows, case.heldout)
-    return await sft(case.connection, case.place, case.settings, case.rows, made, SftConfig(data="synthetic"))
+    return await sft(case.connection, case.place, case.settings, case.rows, made, _BARE.model_copy(update={"data": "synthetic"}))
 
 
 async def _sft_both(case: Case) -> Writer:
     made, _ = await synthetic_data(case.connection, case.place, case.settings, case.rows, case.heldout)
-    return await sft(case.connection, case.place, case.settings, case.rows, made)
+    return await sft(case.connection, case.place, case.settings, case.rows, made, _BARE)
 
 
 async def _sft_ditto(case: Case) -> Writer:
     """DITTO from the policy that was fine-tuned on own and synthetic texts."""
-    config = DittoConfig(demonstrations=len(case.rows), prompted=False)
-    return await ditto(case.connection, case.place, case.settings, case.rows, config, first=await _sft_both(case))
+    return await _ditto_of(case, _PLAIN, first=await _sft_both(case))
 
 
 async def _rlaif(case: Case) -> Writer:
@@ -118,45 +118,47 @@ async def _rlaif(case: Case) -> Writer:
 
 async def _chain(case: Case) -> Writer:
     """SFT on own and synthetic texts, RLAIF from there, DITTO from there."""
-    config = DittoConfig(demonstrations=len(case.rows), prompted=False)
-    return await ditto(case.connection, case.place, case.settings, case.rows, config, first=await _rlaif(case))
+    return await _ditto_of(case, _PLAIN, first=await _rlaif(case))
 
 
 async def _spin(case: Case) -> Writer:
-    return await ditto(
-        case.connection, case.place, case.settings, case.rows, DittoConfig(method="spin", demonstrations=len(case.rows), prompted=False)
-    )
+    return await _ditto_of(case, _PLAIN.model_copy(update={"method": "spin"}))
 
 
 async def _ditto(case: Case) -> Writer:
-    """As in the paper: no description."""
-    config = DittoConfig(demonstrations=len(case.rows), prompted=False)
-    return await ditto(case.connection, case.place, case.settings, case.rows, config)
+    """As in the paper: no description, the demonstrations as they are."""
+    return await _ditto_of(case, _PLAIN)
 
 
 async def _ditto_prompted(case: Case) -> Writer:
-    config = DittoConfig(demonstrations=len(case.rows), prompted=True)
-    return await ditto(case.connection, case.place, case.settings, case.rows, config)
+    """As `idiolect ditto` goes about it."""
+    return await _ditto_of(case, _OURS)
+
+
+async def _ditto_of(case: Case, config: DittoConfig, first: Writer | None = None) -> Writer:
+    config = config.model_copy(update={"demonstrations": len(case.rows)})
+    return await ditto(case.connection, case.place, case.settings, case.rows, config, first=first)
 
 
 _PROMPTED, _WRITTEN = (PromptingConfig(),), (PromptingConfig(), SynthesisConfig())
-_TUNED = (*_WRITTEN, SftConfig())
+_BARE, _VOICE = SftConfig(varied=False), SftConfig(data="demonstrations", prompted=True, steps=240)
+_TUNED = (*_WRITTEN, _BARE)
 _REWARDED = (*_TUNED, RlaifConfig())
-_PLAIN = DittoConfig(prompted=False)
+_PLAIN, _OURS = DittoConfig(prompted=False, varied=False), DittoConfig(prompted=True)
 
 MAKERS: dict[str, tuple[Callable[[Case], Awaitable[Writer] | Writer], tuple[BaseModel, ...]]] = {
     "baseline": (_baseline, ()),
     "prompt": (_prompt, _PROMPTED),
     "few_shot": (_few_shot, _PROMPTED),
     "prompt_optimized": (_prompt_optimized, (*_PROMPTED, OptimizeConfig())),
-    "sft": (_sft, (SftConfig(),)),
+    "sft": (_sft, (_BARE,)),
     "sft_synthetic": (_sft_synthetic, _TUNED),
     "sft_both": (_sft_both, _TUNED),
-    "sft_prompted": (_sft_prompted, (*_PROMPTED, SftConfig(prompted=True))),
+    "sft_prompted": (_sft_prompted, (*_PROMPTED, _VOICE)),
     "spin": (_spin, (_PLAIN,)),
     "rlaif": (_rlaif, _REWARDED),
     "ditto": (_ditto, (_PLAIN,)),
-    "ditto_prompted": (_ditto_prompted, (*_PROMPTED, DittoConfig(prompted=True))),
+    "ditto_prompted": (_ditto_prompted, (*_PROMPTED, _OURS)),
     "sft_ditto": (_sft_ditto, (*_TUNED, _PLAIN)),
     "sft_rlaif_ditto": (_chain, (*_REWARDED, _PLAIN)),
 }
