@@ -12,8 +12,11 @@ import pytest
 from checkpoints import tiny_checkpoint
 from idiolect.corpus import Demonstration
 from idiolect.errors import InputError
-from idiolect.methods.ditto import DittoConfig, ditto
+from idiolect.methods.baseline import plain_writer
+from idiolect.methods.ditto import DittoConfig, _Trainer, ditto
 from idiolect.methods.replay import Draft, Mix, ReplayBuffer
+from idiolect.methods.run import open_run
+from idiolect.methods.tracking import tracked
 from idiolect.service import Connection, Writer
 from idiolect.settings import Models, Settings
 from idiolect.workspace import Workspace, read_json_lines
@@ -119,6 +122,22 @@ def test_a_prompted_adapter_is_trained_and_writes_after_the_description(connecti
     assert abs(rows(prompted, "imitation")[0]["loss"] - rows(other, "imitation")[0]["loss"]) > 1e-3
     further = connection.run(ditto(connection, place, settings, ROWS, SMALL.model_copy(update={"prompted": None}), first=writer))
     assert further.system_prompt == writer.system_prompt
+
+
+def test_drafts_that_do_not_fit_the_context_are_left_out(connection: Connection, model: Path, tmp_path: Path) -> None:
+    place, settings = Workspace(tmp_path), Settings(seed=4, model=Models(policy=str(model)))
+    told, run = plain_writer(place, settings, name="ditto", temperature=1.0), open_run(place, "ditto", {}, again=False)
+    longest = connection.run(connection.context_length(str(model)))
+    assert longest == 512
+    with tracked(run, None) as tracker:
+        trainer = _Trainer(connection, run, told, SMALL, [(row.input, row.output) for row in ROWS], 4, tracker)
+        chats = [[*told.messages(ROWS[0].input), {"role": "assistant", "content": "a" * count}] for count in range(360, 400)]
+        sizes = [trainer.renderer.build_supervised_example(chat)[0].length for chat in chats]  # type: ignore[arg-type]
+        assert {longest, longest + 1} <= set(sizes)
+        kept = connection.run(trainer._fitting([(0, chat[-1]["content"]) for chat in chats]))
+        assert kept == [(0, chat[-1]["content"]) for chat, size in zip(chats, sizes, strict=True) if size <= longest]
+        with pytest.raises(InputError, match="512 tokens"):
+            connection.run(trainer._fitting([(0, "a" * 900)]))
 
 
 def test_comparisons_have_the_paper_s_shares(tmp_path: Path) -> None:
