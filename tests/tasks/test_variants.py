@@ -9,12 +9,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from idiolect.corpus import Demonstration
 from idiolect.tasks import (
     known_facts,
     missing_facts,
-    repeated_with_made_up_facts,
     request_facts,
+    rows_with_made_up_facts,
     with_made_up_facts,
     with_other_facts,
 )
@@ -88,17 +87,16 @@ def test_what_belongs_to_the_person_stays() -> None:
 
 
 def test_rows_are_shown_as_they_are_once_and_then_with_other_facts_each_time() -> None:
-    rows = [Demonstration(id=str(n), input=f"Tell {name} that room {n}1 is free", output=f"{name}! room {n}1") for n, name in
-            enumerate(("Mara", "Bruno", "Dora"), 1)]  # fmt: skip
-    shown = repeated_with_made_up_facts(rows, 4, seed=0)
-    assert shown[:3] == [[row.input, row.output] for row in rows]
-    assert len({tuple(row) for row in shown}) == 12
+    rows = [(f"Tell {name} that room {n}1 is free", f"{name}! room {n}1") for n, name in enumerate(("Mara", "Bruno", "Dora"), 1)]
+    assert rows_with_made_up_facts(rows, 0, seed=0) == rows
+    shown = [row for number in range(4) for row in rows_with_made_up_facts(rows, number, seed=0)]
+    assert len(set(shown)) == 12
     for request, text in shown:
         name, room = re.fullmatch(r"Tell (\w+) that room (\d\d) is free", request).groups()  # type: ignore[union-attr]
         assert text == f"{name}! room {room}"
-    assert repeated_with_made_up_facts(rows, 4, seed=0) == shown
-    assert repeated_with_made_up_facts(rows, 4, seed=1)[3:] != shown[3:]
-    assert repeated_with_made_up_facts([], 3, seed=0) == []
+    assert rows_with_made_up_facts(rows, 3, seed=0) == shown[9:]
+    assert rows_with_made_up_facts(rows, 3, seed=1) != shown[9:]
+    assert rows_with_made_up_facts([], 3, seed=0) == []
 
 
 @given(st.integers(0, 10**6))

@@ -32,7 +32,7 @@ from idiolect.service.sampling import complete, derive_seed
 from idiolect.service.scores import text_logprobs
 from idiolect.service.writer import TEMPERATURE, Writer
 from idiolect.settings import Settings, pocket_model
-from idiolect.tasks import usual_facts, with_made_up_facts
+from idiolect.tasks import rows_with_made_up_facts
 from idiolect.workspace import Workspace, append_json_line, read_json, read_json_lines, write_json, write_json_lines
 
 if TYPE_CHECKING:
@@ -168,7 +168,6 @@ class _Trainer:
         pocket = self.told.base_model == pocket_model()
         self.threshold = self.config.imitate_to or (_POCKET_LOSS if pocket else 1.0)
         self.rate = self.config.learning_rate or (_POCKET_RATE if pocket else 1e-5)
-        self.usual = usual_facts([text for _, text in self.rows])
         # A sampled draft stands in many comparisons; it is tokenized once.
         self.texts: dict[tuple[int, str], Text] = {}
 
@@ -202,7 +201,7 @@ class _Trainer:
         import tinker
 
         for step in range(self.config.imitate_steps):
-            texts = [self._tokens(*row) for row in self._shown(step)]
+            texts = [self._tokens(*row) for row in rows_with_made_up_facts(self.rows, step if self.config.varied else 0, self.seed)]
             total = sum(text.tokens for text in texts)
             gradient = await client.forward_backward([text.datum for text in texts], "cross_entropy")
             loss = _summed_loss(gradient) / total
@@ -211,12 +210,6 @@ class _Trainer:
                 break
             # The gradient is a sum over tokens, which Adam does not mind: only its direction and steadiness count.
             await client.optim_step(tinker.AdamParams(learning_rate=usual_learning_rate(self.told.base_model), beta2=0.95, eps=1e-8))
-
-    def _shown(self, step: int) -> Sequence[tuple[str, str]]:
-        """The demonstrations as a step of imitation sees them: the first one as they are."""
-        if not step or not self.config.varied:
-            return self.rows
-        return [with_made_up_facts(*row, self.usual, random.Random(f"{self.seed} made up {step} {row[0]}")) for row in self.rows]
 
     async def one_round(self, client: tinker.TrainingClient, number: int) -> None:
         """Lines 3 to 6: drafts of the current policy, then DPO on comparisons with them; ends with a checkpoint."""
@@ -260,15 +253,13 @@ class _Trainer:
     async def _fitting(self, drafts: list[tuple[int, str]]) -> list[tuple[int, str]]:
         """Those that training takes whole: a draft that is read again may have more tokens than were sampled."""
         longest = min(_MAX_LENGTH, await self.connection.context_length(self.told.base_model) or _MAX_LENGTH)
-        # A datum is one token shorter than its text, so a text that is cut after one token too many gives ``longest``.
-        found = [(index, text) for index, text in drafts if self._datum(index, text, longest + 1).model_input.length < longest]
+        chats = [[*self.told.messages(self.rows[index][0]), {"role": "assistant", "content": text}] for index, text in drafts]
+        sizes = [self.renderer.build_supervised_example(chat)[0].length for chat in chats]  # type: ignore[arg-type]
+        found = [one for one, size in zip(drafts, sizes, strict=True) if size <= longest]
         if not found:
             hint = "Shorten the demonstrations, or lower max_tokens in the task"
             raise InputError(f"no draft fits into {longest} tokens with its request", where=self.told.base_model, hint=hint)
         return found
-
-    def _datum(self, index: int, text: str, longest: int) -> tinker.Datum:
-        return text_of(self.renderer, self.told.messages(self.rows[index][0]), text, longest).datum
 
     async def _own_logprobs(self, reference: Model) -> list[float]:
         """The demonstrations' log-probabilities under the reference, computed once for each reference."""

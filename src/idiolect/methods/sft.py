@@ -23,7 +23,7 @@ from idiolect.methods.training import Fitting, fit, usual_learning_rate
 from idiolect.service.connect import Connection
 from idiolect.service.writer import TEMPERATURE, Writer
 from idiolect.settings import Settings
-from idiolect.tasks import repeated_with_made_up_facts
+from idiolect.tasks import rows_with_made_up_facts
 from idiolect.workspace import Workspace
 
 __all__ = ["SftConfig", "sft", "shown_rows"]
@@ -115,12 +115,12 @@ def shown_rows(
     config: SftConfig, demonstrations: Sequence[Demonstration], synthetic: Sequence[Demonstration], seed: int
 ) -> list[list[str]]:
     """(request, text) rows that the texts of ``config.data`` make; a fine-tuning goes through them as often as its steps allow."""
-    own = [row for row in demonstrations if row.input and row.output] if config.data != "synthetic" else []
+    own = [(row.input, row.output) for row in demonstrations if row.input and row.output] if config.data != "synthetic" else []
     made = list(synthetic) if config.data != "demonstrations" else []
     # Synthetic texts have the voice as it was described, the person's own all of it: shown as often as need be for their share.
     times = config.times(len(own), len(made))
-    shown = repeated_with_made_up_facts(own, times, seed) if config.varied else [[row.input, row.output] for row in own * times]
-    rows = [*shown, *([row.input, row.output] for row in made)]
+    shown = [row for number in range(times) for row in rows_with_made_up_facts(own, number if config.varied else 0, seed)]
+    rows = [*map(list, shown), *([row.input, row.output] for row in made)]
     if not rows:
         raise InputError(
             "there is nothing to learn from", where=f"data = {config.data}", hint="Run `idiolect import` or `idiolect synthesize`"

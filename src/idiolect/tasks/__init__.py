@@ -4,7 +4,7 @@ from idiolect.tasks.claims import invented_facts, usual_facts
 from idiolect.tasks.facts import FORMULAS, asked_facts, missing_facts, request_facts
 from idiolect.tasks.faults import cut_short, ending, meta_comments, placeholders, repeated
 from idiolect.tasks.task import Checks, Task, load_task, packaged_tasks, read_task
-from idiolect.tasks.variants import known_facts, repeated_with_made_up_facts, with_made_up_facts, with_other_facts
+from idiolect.tasks.variants import known_facts, rows_with_made_up_facts, with_made_up_facts, with_other_facts
 
 __all__ = [
     "FORMULAS",
@@ -22,8 +22,8 @@ __all__ = [
     "placeholders",
     "read_task",
     "repeated",
-    "repeated_with_made_up_facts",
     "request_facts",
+    "rows_with_made_up_facts",
     "usual_facts",
     "with_made_up_facts",
     "with_other_facts",

@@ -9,12 +9,12 @@ import random
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
-from idiolect.corpus import Demonstration, Fact
+from idiolect.corpus import Fact
 from idiolect.tasks.claims import usual_facts
 from idiolect.tasks.facts import request_facts
 from idiolect.tasks.values import MONTHS, WEEKDAYS
 
-__all__ = ["known_facts", "repeated_with_made_up_facts", "with_made_up_facts", "with_other_facts"]
+__all__ = ["known_facts", "rows_with_made_up_facts", "with_made_up_facts", "with_other_facts"]
 
 _ONSETS = "b bl br c ch cl cr d dr f fl fr g gl gr h j k l m n p ph pl pr qu r s sc sh sk sl sm sn sp st str sw t th tr v w z".split()
 _VOWELS = "a e i o u ai ea ee ie oa oo ou".split()
@@ -63,15 +63,12 @@ def with_made_up_facts(request: str, text: str, usual: Sequence[str], rng: rando
     return _swapped(request, text, other)
 
 
-def repeated_with_made_up_facts(rows: Sequence[Demonstration], times: int, seed: int) -> list[list[str]]:
-    """(request, text) of all rows, so many times over: as they are, and then with made-up facts, other ones each time."""
-    usual = usual_facts([row.output for row in rows])
-    found = [[row.input, row.output] for row in rows]
-    for number in range(1, times):
-        for row in rows:
-            rng = random.Random(f"made up {seed} {number} {row.input}")
-            found.append(list(with_made_up_facts(row.input, row.output, usual, rng)))
-    return found
+def rows_with_made_up_facts(rows: Sequence[tuple[str, str]], number: int, seed: int) -> list[tuple[str, str]]:
+    """(request, text) rows as they are shown for the ``number``-th time: as they are at 0, then with made-up facts, other ones each time."""
+    if not number:
+        return list(rows)
+    usual = usual_facts([text for _, text in rows])
+    return [with_made_up_facts(request, text, usual, random.Random(f"made up {seed} {number} {request}")) for request, text in rows]
 
 
 def _swapped(request: str, text: str, other: Callable[[Fact, Sequence[str]], str | None]) -> tuple[str, str]:
