@@ -64,7 +64,7 @@ def with_made_up_facts(request: str, text: str, usual: Sequence[str], rng: rando
 
 
 def rows_with_made_up_facts(rows: Sequence[tuple[str, str]], number: int, seed: int) -> list[tuple[str, str]]:
-    """(request, text) rows as they are shown for the ``number``-th time: as they are at 0, then with made-up facts, other ones each time."""
+    """(request, text) rows as they are shown for the ``number``-th time: at 0 as they are, then with other made-up facts each time."""
     if not number:
         return list(rows)
     usual = usual_facts([text for _, text in rows])
