@@ -25,6 +25,12 @@ def test_text_faults(text: str, finished: bool, reason: str | None) -> None:
     assert text_fault(text, finished=finished, facts=FACTS, min_words=3) == reason
 
 
+def test_what_the_person_says_twice_may_be_said_twice() -> None:
+    text = "Hi Dana, hop hop, please come on Friday. Best, Tom"
+    assert text_fault(text, finished=True, facts=FACTS, min_words=3) == "repeating"
+    assert text_fault(text, finished=True, facts=FACTS, min_words=3, usual={"hop hop"}) is None
+
+
 @pytest.mark.parametrize(
     ("answer", "line"),
     [

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from idiolect.tasks import cut_short, ending, meta_comments, placeholders, repeated
+from idiolect.tasks import cut_short, ending, meta_comments, placeholders, repeated, usually_repeated
 from real_mail import CUT, NO_REMARKS, NO_SLOTS, REMARKS, SLOTS, WHOLE
 
 
@@ -52,6 +52,8 @@ def test_a_whole_mail_is_not_cut(text: str) -> None:
         ("Hi Ann,\n\nsee you.\n\nPS: Bring an umbrella.\n\nPS: bring an umbrella.", ["PS: Bring an umbrella."]),
         ("Hi Ann,\n\nTick tock. Tick tock. Tick tock. See you on Friday.", ["Tick tock."]),
         ("We meet at noon.\nWe meet at noon.\n", ["We meet at noon."]),
+        ("Hi Ann,\n\ni'd like like you p p something at the  The office", ["like like", "p p", "the  The"]),
+        ("It's NOT NOT done, don't don't worry.", ["NOT NOT", "don't don't"]),
     ],
 )
 def test_what_is_said_twice_is_told_once(text: str, said: list[str]) -> None:
@@ -65,10 +67,19 @@ def test_what_is_said_twice_is_told_once(text: str, said: list[str]) -> None:
         "Thanks,\nAnn\n\n> we meet at noon\n> we meet at noon",
         "- 2 copies\n- 2 copies\n\nYes, yes. No, no. Thank you. And again, thank you.",
         "The room is free. The room is free on Monday.",
+        "We fly to Bora Bora on Monday, Monday works best. I had had very very little of it.",
+        "See you at 5 5 people will come to to-day@home.de, dot. Dot",
+        "Is it done\ndone",
     ],
 )  # fmt: skip
 def test_what_a_person_writes_is_not_said_twice(text: str) -> None:
     assert repeated(text) == []
+
+
+def test_what_a_person_says_twice_all_the_time_is_none_in_that_persons_draft() -> None:
+    usual = usually_repeated(["Hop hop!\n\nAnn", "See you.\nPS: Bring an umbrella.\nPS: Bring an umbrella."])
+    assert usual == {"hop hop", "ps: bring an umbrella."}
+    assert repeated("Hi Bo,\n\nhop hop, the the bus leaves.", usual) == ["the the"]
 
 
 def test_a_person_who_writes_no_full_stops_is_not_cut() -> None:

@@ -16,7 +16,18 @@ from dataclasses import dataclass
 from idiolect.corpus import Demonstration, Fact
 from idiolect.evaluation.overlap import CopyFinder
 from idiolect.service import BestOf
-from idiolect.tasks import asked_facts, cut_short, ending, invented_facts, meta_comments, missing_facts, placeholders, repeated, usual_facts
+from idiolect.tasks import (
+    asked_facts,
+    cut_short,
+    ending,
+    invented_facts,
+    meta_comments,
+    missing_facts,
+    placeholders,
+    repeated,
+    usual_facts,
+    usually_repeated,
+)
 from idiolect.world import Author, facts_invented
 
 __all__ = ["Fidelity", "FidelityChecker", "fewest_faults", "invented_facts", "usual_facts"]
@@ -71,7 +82,7 @@ class FidelityChecker:
         self._allowed = (*own, *usual_facts(texts))
         self.own_words = "\n".join(texts)
         """The person's texts: what is written there all the time is the person's way, even where it looks like a remark."""
-        self._said_twice = {said.lower() for own_text in texts for said in repeated(own_text)}
+        self._said_twice = usually_repeated(texts)
         self._world = world
 
     def facts(self, row: Demonstration) -> tuple[Fact, ...]:
@@ -104,7 +115,7 @@ class FidelityChecker:
             copied=overlap.text,
             truncated=truncated,
             meta_comments=remarks,
-            repeated=tuple(said for said in repeated(text) if said.lower() not in self._said_twice),
+            repeated=tuple(repeated(text, self._said_twice)),
         )
 
 

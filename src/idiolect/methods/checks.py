@@ -12,7 +12,18 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from idiolect.corpus import Demonstration
-from idiolect.tasks import asked_facts, cut_short, ending, invented_facts, meta_comments, missing_facts, placeholders, repeated, usual_facts
+from idiolect.tasks import (
+    asked_facts,
+    cut_short,
+    ending,
+    invented_facts,
+    meta_comments,
+    missing_facts,
+    placeholders,
+    repeated,
+    usual_facts,
+    usually_repeated,
+)
 
 __all__ = ["Checked", "DraftChecks"]
 
@@ -75,7 +86,7 @@ class DraftChecks:
         self._usual = usual_facts(texts)
         self._ending = Counter(map(ending, texts)).most_common(1)[0][0] if texts else "stopped"
         self._words = statistics.median(len(text.split()) for text in texts) if texts else None
-        self._said_twice = {said.lower() for own in texts for said in repeated(own)}
+        self._said_twice = usually_repeated(texts)
         self._min_words = min_words
 
     def check(self, request: str, text: str, *, finished: bool) -> Checked:
@@ -91,7 +102,7 @@ class DraftChecks:
             "empty": words < self._min_words,
             "placeholder": bool(slots),
             "remark": bool(remarks),
-            "twice": any(said.lower() not in self._said_twice for said in repeated(letter)),
+            "twice": bool(repeated(letter, self._said_twice)),
             "echo": _repeats(request, text),
         }
         return Checked(

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 
@@ -75,15 +75,18 @@ def request_line(text: str) -> str:
     return ""
 
 
-def text_fault(text: str, *, finished: bool, facts: Sequence[Fact], min_words: int) -> str | None:
-    """Why a sampled text cannot be learnt from: empty, truncated, placeholder, repeating or fact-losing. None if it can."""
+def text_fault(text: str, *, finished: bool, facts: Sequence[Fact], min_words: int, usual: Collection[str] = ()) -> str | None:
+    """Why a sampled text cannot be learnt from: empty, truncated, placeholder, repeating or fact-losing. None if it can.
+
+    ``usual`` is what the person says twice (``usually_repeated``).
+    """
     if len(re.findall(r"\w+", text)) < max(min_words, 1):
         return "empty"
     if not finished:
         return "truncated"
     if placeholders(text):
         return "placeholder"
-    if repeated(text):
+    if repeated(text, usual):
         return "repeating"
     if missing_facts(facts, text):
         return "fact-losing"

@@ -24,7 +24,7 @@ from idiolect.service.writer import Writer
 from idiolect.synthesis.filters import Outcome, Unlike, request_fault, request_line, text_fault
 from idiolect.synthesis.log import AnswerLog
 from idiolect.synthesis.teaching import THINKING_TOKENS, read_answer, revised, thinking_messages
-from idiolect.tasks import Task, asked_facts, usual_facts
+from idiolect.tasks import Task, asked_facts, usual_facts, usually_repeated
 from idiolect.workspace import Workspace, read_json, write_json
 
 __all__ = ["SynthesisConfig", "synthesize"]
@@ -86,8 +86,8 @@ async def synthesize(
     ask = _request_prompt(task, demonstrations) if instructed else None
     taken = {"demonstration": Unlike(row.input for row in demonstrations), "heldout": Unlike(row.input for row in heldout)}
     requests, requests_outcome = await _requests(connection, folder, task, teacher, ask, taken, config, seed, progress)
-    usual = usual_facts([row.output for row in demonstrations])
-    rows, texts_outcome, critiques = await _texts(connection, folder, task, teacher, requests, usual, config, seed, progress)
+    own = [row.output for row in demonstrations]
+    rows, texts_outcome, critiques = await _texts(connection, folder, task, teacher, requests, own, config, seed, progress)
     report = {"key": key, "requests": requests_outcome.summary(), "texts": texts_outcome.summary()}
     if config.critique:
         report["critiques"] = dict(sorted(critiques.items()))
@@ -168,14 +168,14 @@ async def _texts(
     task: Task,
     teacher: Writer,
     requests: Sequence[tuple[str, str]],
-    usual: Sequence[str],
+    own: Sequence[str],
     config: SynthesisConfig,
     seed: int,
     progress: Progress | None,
 ) -> tuple[list[Demonstration], Outcome, Counter[str]]:
     """The teacher's text for each request: those that fail a filter are tried again, a few times, and then by the prompt alone.
 
-    ``usual`` are facts that the person may state anywhere. The counter says how often a critique changed what.
+    What the person states or says twice all the time in the ``own`` texts may be said. The counter says how often a critique changed what.
     """
     key: list[Any] = [teacher.model_dump(mode="json"), seed, config.temperature, _WITH_EXAMPLES]
     if config.think:
@@ -183,6 +183,7 @@ async def _texts(
     log = AnswerLog(folder, "texts", derive_seed(*key))
     critics = AnswerLog(folder, "critiques", derive_seed(*key, render("critique", request="", lines=[], facts=[], one=task.one)))
     outcome, seen, critiques = Outcome(), Unlike(), Counter[str]()
+    usual, said_twice = usual_facts(own), usually_repeated(own)
     accepted: dict[str, str] = {}
     plain = teacher.model_copy(update={"examples": ()}) if teacher.system_prompt else teacher
     for attempt in range(config.attempts):
@@ -214,7 +215,9 @@ async def _texts(
             )  # fmt: skip
             critiques += counts
         for request, draft in drafts.items():
-            fault = text_fault(draft.text, finished=draft.finished, facts=asked_facts(request), min_words=task.checks.min_words)
+            fault = text_fault(
+                draft.text, finished=draft.finished, facts=asked_facts(request), min_words=task.checks.min_words, usual=said_twice
+            )
             fault = fault or ("near-duplicate" if seen.repeats(draft.text) else None)
             if fault:
                 outcome.drop(fault)

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Iterable, Sequence
 
-__all__ = ["cut_short", "ending", "meta_comments", "placeholders", "repeated"]
+__all__ = ["cut_short", "ending", "meta_comments", "placeholders", "repeated", "usually_repeated"]
 
 # --- open slots ---------------------------------------------------------------------------------------------------
 
@@ -208,15 +208,31 @@ def cut_short(text: str, usual: str = "stopped") -> bool:
 
 _SAID_WORDS = 3
 _AT_ONCE = re.compile(r"(?<![^\s])(?P<said>[^\s.!?][^.!?\n]{2,120}[.!?]+)(?:\s+(?P=said))+(?!\S)", re.IGNORECASE)
+_WORD_AT_ONCE = re.compile(r"(?<![\w'’@./&-])(?P<word>[^\W\d_]+(?:['’][^\W\d_]+)*)[ \t]+(?P=word)(?![\w'’@/&-])", re.IGNORECASE)
+_DOUBLED_IN_ENGLISH = frozenset(
+    """aye blah bye can do had ha her hear ho in is it knock long many more much never no now on please really so that
+    there they too very well yes you who what""".split()
+)
 
 
-def repeated(text: str) -> list[str]:
-    """Lines of three words or more that stand in the text more than once, and sentences that follow themselves, each told once.
+def repeated(text: str, usual: Collection[str] = ()) -> list[str]:
+    """Lines of three words or more that stand in the text more than once, sentences and words that follow themselves, each told once.
 
-    Quoted lines are another's words; what a quotation repeats is no fault of the draft.
+    Quoted lines are another's words; what a quotation repeats is no fault of the draft. Nor is a name ("Bora Bora"), or what good
+    English doubles ("the form that that office sent", "very very"), or ``usual``: what the person doubles (``usually_repeated``).
     """
     lines = [line.strip() for line in text.split("\n") if not line.lstrip().startswith(">")]
     counts = Counter(line.lower() for line in lines if len(re.findall(r"\w+", line)) >= _SAID_WORDS)
     found = [line for line in lines if counts[line.lower()] > 1]
     found += [match["said"] for match in _AT_ONCE.finditer("\n".join(lines))]
-    return list({said.lower(): said for said in reversed(found)}.values())[::-1]
+    for match in _WORD_AT_ONCE.finditer("\n".join(lines)):
+        first, second = match[0].split()
+        named = first[0].isupper() and second[0].isupper() and not (first.isupper() and len(first) > 1)
+        if not named and first.lower() not in _DOUBLED_IN_ENGLISH:
+            found.append(match[0])
+    return [said for said in {said.lower(): said for said in reversed(found)}.values() if said.lower() not in usual][::-1]
+
+
+def usually_repeated(texts: Iterable[str]) -> frozenset[str]:
+    """What a person's texts say twice, in small letters: a way of writing ("Hop hop!") and no fault."""
+    return frozenset(said.lower() for text in texts for said in repeated(text))
