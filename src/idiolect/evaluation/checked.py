@@ -40,6 +40,8 @@ class CheckedDraft:
             told.append(f"it remarks on itself: {' '.join(self.found.meta_comments)}")
         if self.found.repeated:
             told.append(f"it says more than once: {' '.join(self.found.repeated)}")
+        if self.found.misspelt:
+            told.append(f"no dictionary has {', '.join(self.found.misspelt)}")
         if not self.draft.finished:
             told.append("it was cut at its longest")
         elif self.found.truncated:

@@ -104,6 +104,7 @@ def compare(
         truncated=scores.truncated,
         meta_comments=scores.meta_comments,
         repeated=scores.repeated,
+        misspelt=scores.misspelt,
         tries=scores.tries,
         win_rates=scores.win_rates,
         agreements=scores.agreements,

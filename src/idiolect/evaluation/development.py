@@ -114,7 +114,7 @@ class Development:
             faults = [f"lost: {fact.value}" for fact in checked.lost]
             faults += [f"invented: {value}" for value in checked.invented] + [f"unfilled: {value}" for value in checked.placeholders]
             faults += [f"remark: {value}" for value in checked.meta_comments] + ["cut short"] * checked.truncated
-            faults += [f"said twice: {value}" for value in checked.repeated]
+            faults += [f"said twice: {value}" for value in checked.repeated] + [f"misspelt: {value}" for value in checked.misspelt]
             # Lost facts count once, by their share; any other fault halves what is left.
             spoilt = len(faults) > len(checked.lost)
             found.append(Judged(fit * facts * (0.5 if spoilt else 1.0), fit, facts, tuple(faults), draft.text))

@@ -17,6 +17,7 @@ from idiolect.corpus import Demonstration, Fact
 from idiolect.evaluation.overlap import CopyFinder
 from idiolect.service import BestOf
 from idiolect.tasks import (
+    Spelling,
     asked_facts,
     cut_short,
     ending,
@@ -52,7 +53,9 @@ class Fidelity:
     meta_comments: tuple[str, ...] = ()
     """Remarks about the draft, as a model makes them ("Here is the text:")."""
     repeated: tuple[str, ...] = ()
-    """Lines and sentences that it says more than once, without those that the person says more than once."""
+    """Lines, sentences and words that it says more than once, without those that the person says more than once."""
+    misspelt: tuple[str, ...] = ()
+    """Words that neither English, nor the person, nor the request has."""
 
     @property
     def kept(self) -> float | None:
@@ -61,8 +64,8 @@ class Fidelity:
 
     @property
     def faults(self) -> int:
-        """How many things are wrong: facts lost or invented, open slots, remarks, what is said twice, an end that is cut off."""
-        found = (self.lost, self.invented, self.placeholders, self.meta_comments, self.repeated)
+        """How many things are wrong: facts lost or invented, slots, remarks, what is said twice or misspelt, an end that is cut off."""
+        found = (self.lost, self.invented, self.placeholders, self.meta_comments, self.repeated, self.misspelt)
         return sum(map(len, found)) + self.truncated
 
 
@@ -83,6 +86,7 @@ class FidelityChecker:
         self.own_words = "\n".join(texts)
         """The person's texts: what is written there all the time is the person's way, even where it looks like a remark."""
         self._said_twice = usually_repeated(texts)
+        self._spelling = Spelling(texts)
         self._world = world
 
     def facts(self, row: Demonstration) -> tuple[Fact, ...]:
@@ -116,6 +120,7 @@ class FidelityChecker:
             truncated=truncated,
             meta_comments=remarks,
             repeated=tuple(repeated(text, self._said_twice)),
+            misspelt=tuple(self._spelling.misspelt(whole, row.input, *allowed)),
         )
 
 

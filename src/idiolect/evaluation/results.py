@@ -68,7 +68,9 @@ class Results(BaseModel):
     meta_comments: dict[str, Measure] = Field(default_factory=dict)
     """Share of drafts with a remark about themselves ("Here is the text:")."""
     repeated: dict[str, Measure] = Field(default_factory=dict)
-    """Share of drafts that say a line or a sentence more than once."""
+    """Share of drafts that say a line, a sentence or a word more than once."""
+    misspelt: dict[str, Measure] = Field(default_factory=dict)
+    """Share of drafts with a word that neither English, nor the person, nor the request has."""
     tries: dict[str, Measure] = Field(default_factory=dict)
     """How many drafts were sampled for each that was taken."""
     reference: dict[str, Measure] = Field(default_factory=dict)
@@ -111,6 +113,8 @@ class DraftRow(BaseModel):
     """Remarks about the draft."""
     repeated: list[str] = Field(default_factory=list)
     """What it says more than once."""
+    misspelt: list[str] = Field(default_factory=list)
+    """Words that no dictionary has."""
     tries: int = 1
     """How many were sampled to choose it."""
 

@@ -23,7 +23,7 @@ from idiolect.judge.pairs import Pair, PairJudge, Verdict, judge_pairs
 __all__ = ["BASELINE", "Scores", "reference", "score"]
 
 BASELINE = "baseline"
-_SHARES = ("invented", "placeholders", "truncated", "meta_comments", "repeated")
+_SHARES = ("invented", "placeholders", "truncated", "meta_comments", "repeated", "misspelt")
 _BOUNDS = {measure: (0, 1) for measure in MEASURES if measure != "length_ratio"}
 
 
@@ -40,6 +40,7 @@ class Scores:
     truncated: dict[str, Measure]
     meta_comments: dict[str, Measure]
     repeated: dict[str, Measure]
+    misspelt: dict[str, Measure]
     tries: dict[str, Measure]
     win_rates: dict[str, list[WinRate]]
     agreements: list[Agreement]
@@ -87,7 +88,7 @@ def score(
     }
     faults = {
         fault: {name: mean_with_interval(_values(rows, fault), seed=seed, bounds=(0, 1)) for name, rows in rows_P.items()}
-        for fault in ("truncated", "meta_comments", "repeated")
+        for fault in ("truncated", "meta_comments", "repeated", "misspelt")
     }
     pairs = {(one, other): _verdicts(judges[0], heldout, drafted[one], drafted[other]) for one, other in combinations(drafted, 2)}
     requests = [
@@ -106,6 +107,7 @@ def score(
         faults["truncated"],
         faults["meta_comments"],
         faults["repeated"],
+        faults["misspelt"],
         {name: mean_with_interval(_values(rows, "tries"), seed=seed) for name, rows in rows_P.items()},
         _win_rates(against, drafted, seed),
         _agreements(against, seed),
@@ -153,6 +155,7 @@ def _rows(
                 truncated=fidelity.truncated,
                 meta_comments=list(fidelity.meta_comments),
                 repeated=list(fidelity.repeated),
+                misspelt=list(fidelity.misspelt),
                 tokens=draft.tokens,
                 seconds=draft.seconds,
                 tries=draft.tries,

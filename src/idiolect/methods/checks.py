@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 from idiolect.corpus import Demonstration
 from idiolect.tasks import (
+    Spelling,
     asked_facts,
     cut_short,
     ending,
@@ -36,7 +37,7 @@ class Checked:
 
     text: str
     faults: tuple[str, ...]
-    """Of its form: ``unfinished``, ``empty``, ``placeholder``, ``remark``, ``twice``, ``echo``."""
+    """Of its form: ``unfinished``, ``empty``, ``placeholder``, ``remark``, ``twice``, ``echo``, ``misspelt``."""
     facts: int
     """Facts that the request states."""
     lost: int
@@ -87,6 +88,7 @@ class DraftChecks:
         self._ending = Counter(map(ending, texts)).most_common(1)[0][0] if texts else "stopped"
         self._words = statistics.median(len(text.split()) for text in texts) if texts else None
         self._said_twice = usually_repeated(texts)
+        self._spelling = Spelling(texts)
         self._min_words = min_words
 
     def check(self, request: str, text: str, *, finished: bool) -> Checked:
@@ -104,6 +106,7 @@ class DraftChecks:
             "remark": bool(remarks),
             "twice": bool(repeated(letter, self._said_twice)),
             "echo": _repeats(request, text),
+            "misspelt": bool(self._spelling.misspelt(letter, request)),
         }
         return Checked(
             text=text,

@@ -164,6 +164,9 @@ class _Trainer:
 
     def __post_init__(self) -> None:
         self.renderer = self.connection.renderer(self.told)
+        # Drafts for facts that nothing was learnt from by heart show what the policy gets wrong with new ones.
+        versions, self.each = (self.config.samples, 1) if self.config.varied else (1, self.config.samples)
+        self.shown = [row for version in range(versions) for row in rows_with_made_up_facts(self.rows, version, self.seed)]
         self.buffer = ReplayBuffer(self.run.folder / "rounds")
         pocket = self.told.base_model == pocket_model()
         self.threshold = self.config.imitate_to or (_POCKET_LOSS if pocket else 1.0)
@@ -217,7 +220,7 @@ class _Trainer:
         if not self.buffer.has(number):
             self.buffer.add(number, await self._drafts(client, reference, number))
         own = await self._own_logprobs(reference)
-        known = [self._tokens(*row, logprob) for row, logprob in zip(self.rows, own, strict=True)]
+        known = [self._tokens(*row, logprob) for row, logprob in zip(self.shown, own, strict=True)]
         loss = DpoLoss(beta=self.config.beta, imitation=self.config.imitation)
         for step in range(number * self.config.steps, (number + 1) * self.config.steps):
             rng = random.Random(f"{self.seed} comparisons {step}")
@@ -241,19 +244,19 @@ class _Trainer:
         """``samples`` drafts of the current policy for each demonstration's request, without those that were cut off or are too long."""
         policy = Model(self.told.base_model, self.told.renderer, (await client.save_weights_for_sampler(f"policy-{number}")).path)
         answers_P_G = await complete(
-            self.connection, policy, [self.told.messages(request) for request, _ in self.rows], num_samples=self.config.samples,
+            self.connection, policy, [self.told.messages(request) for request, _ in self.shown], num_samples=self.each,
             max_tokens=self.told.max_tokens, temperature=1.0, seed=derive_seed(self.seed, "ditto", number),
         )  # fmt: skip
         whole = [(index, one.text) for index, group in enumerate(answers_P_G) for one in group if one.finished and one.text]
         whole = whole or [(index, one.text) for index, group in enumerate(answers_P_G) for one in group]
         whole = await self._fitting(whole)
-        logprobs = await self._logprobs(reference, [(self.rows[index][0], text) for index, text in whole])
+        logprobs = await self._logprobs(reference, [(self.shown[index][0], text) for index, text in whole])
         return [Draft(index, text, logprob) for (index, text), logprob in zip(whole, logprobs, strict=True)]
 
     async def _fitting(self, drafts: list[tuple[int, str]]) -> list[tuple[int, str]]:
         """Those that training takes whole: a draft that is read again may have more tokens than were sampled."""
         longest = min(_MAX_LENGTH, await self.connection.context_length(self.told.base_model) or _MAX_LENGTH)
-        chats = [[*self.told.messages(self.rows[index][0]), {"role": "assistant", "content": text}] for index, text in drafts]
+        chats = [[*self.told.messages(self.shown[index][0]), {"role": "assistant", "content": text}] for index, text in drafts]
         sizes = [self.renderer.build_supervised_example(chat)[0].length for chat in chats]  # type: ignore[arg-type]
         found = [one for one, size in zip(drafts, sizes, strict=True) if size <= longest]
         if not found:
@@ -265,7 +268,7 @@ class _Trainer:
         """The demonstrations' log-probabilities under the reference, computed once for each reference."""
         path = self.run.folder / "reference.json"
         if not path.exists() or read_json(path)["adapter"] != reference.adapter:
-            write_json(path, {"adapter": reference.adapter, "logprobs": await self._logprobs(reference, self.rows)})
+            write_json(path, {"adapter": reference.adapter, "logprobs": await self._logprobs(reference, self.shown)})
         return read_json(path)["logprobs"]
 
     async def _logprobs(self, model: Model, rows: Sequence[tuple[str, str]]) -> list[float]:
@@ -275,7 +278,7 @@ class _Trainer:
     def _text(self, draft: Draft) -> Text:
         key = (draft.demonstration, draft.text)
         if key not in self.texts or self.texts[key].reference != draft.reference:
-            self.texts[key] = self._tokens(self.rows[draft.demonstration][0], draft.text, draft.reference)
+            self.texts[key] = self._tokens(self.shown[draft.demonstration][0], draft.text, draft.reference)
         return self.texts[key]
 
     def _tokens(self, request: str, text: str, reference: float = 0.0) -> Text:

@@ -26,6 +26,7 @@ _FAULTS: dict[str, Callable[[DraftRow], bool]] = {
     "open slots": lambda row: bool(row.placeholders),
     "remarks": lambda row: bool(row.meta_comments),
     "says twice": lambda row: bool(row.repeated),
+    "misspells": lambda row: bool(row.misspelt),
     "cut off": lambda row: row.truncated,
     "empty": lambda row: not row.text.strip(),
     "recites": lambda row: row.verbatim_overlap > _COPIED_MUCH,
@@ -84,7 +85,18 @@ def marked_draft(row: RequestRow, draft: DraftRow, *, own: str = "") -> tuple[Pi
 def _badness(draft: DraftRow) -> float:
     lost = 1 - draft.facts if draft.facts is not None else 0.0
     broken = sum(
-        map(bool, (draft.invented, draft.placeholders, draft.meta_comments, draft.repeated, draft.truncated, not draft.text.strip()))
+        map(
+            bool,
+            (
+                draft.invented,
+                draft.placeholders,
+                draft.meta_comments,
+                draft.repeated,
+                draft.misspelt,
+                draft.truncated,
+                not draft.text.strip(),
+            ),
+        )
     )
     return 2 * lost + 2 * broken + (1 - draft.style if draft.style is not None else 0.0) + (draft.verbatim_overlap > _COPIED_MUCH)
 
@@ -99,6 +111,7 @@ def _reasons(draft: DraftRow) -> list[str]:
         (draft.placeholders, "leaves {} open"),
         (draft.meta_comments, "remarks on itself: {}"),
         (draft.repeated, "says more than once: {}"),
+        (draft.misspelt, "misspells {}"),
     ):
         if values:
             reasons.append(what.format(", ".join(values)))

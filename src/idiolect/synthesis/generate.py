@@ -24,7 +24,7 @@ from idiolect.service.writer import Writer
 from idiolect.synthesis.filters import Outcome, Unlike, request_fault, request_line, text_fault
 from idiolect.synthesis.log import AnswerLog
 from idiolect.synthesis.teaching import THINKING_TOKENS, read_answer, revised, thinking_messages
-from idiolect.tasks import Task, asked_facts, usual_facts, usually_repeated
+from idiolect.tasks import Spelling, Task, asked_facts, usual_facts, usually_repeated
 from idiolect.workspace import Workspace, read_json, write_json
 
 __all__ = ["SynthesisConfig", "synthesize"]
@@ -183,7 +183,7 @@ async def _texts(
     log = AnswerLog(folder, "texts", derive_seed(*key))
     critics = AnswerLog(folder, "critiques", derive_seed(*key, render("critique", request="", lines=[], facts=[], one=task.one)))
     outcome, seen, critiques = Outcome(), Unlike(), Counter[str]()
-    usual, said_twice = usual_facts(own), usually_repeated(own)
+    usual, said_twice, spelling = usual_facts(own), usually_repeated(own), Spelling(own)
     accepted: dict[str, str] = {}
     plain = teacher.model_copy(update={"examples": ()}) if teacher.system_prompt else teacher
     for attempt in range(config.attempts):
@@ -218,6 +218,7 @@ async def _texts(
             fault = text_fault(
                 draft.text, finished=draft.finished, facts=asked_facts(request), min_words=task.checks.min_words, usual=said_twice
             )
+            fault = fault or ("misspelt" if spelling.misspelt(draft.text, request) else None)
             fault = fault or ("near-duplicate" if seen.repeats(draft.text) else None)
             if fault:
                 outcome.drop(fault)

@@ -1,0 +1,77 @@
+"""Words that nobody has: what a model writes where its spelling breaks down ("i hope yoer well p p").
+
+Knows English words and a person's own. Knows nothing of models.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from functools import cache
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from spellchecker import SpellChecker
+
+__all__ = ["Spelling"]
+
+_WORD = re.compile(r"[^\W\d_]+(?:['’][^\W\d_]+)*")
+# Small letters only: a capital may be a name, and those are facts. No part of a link, an address, a code or a compound.
+_ALONE = re.compile(r"(?<![\w'’@./&#:+-])[^\W\d_]+(?:['’][^\W\d_]+)*(?![\w'’@/+-]|[.:][\w/])")
+_KISSES = re.compile(r"[xo]+")
+_ENGLISH = 0.7
+"""Share of the words of a person's texts that a dictionary of English has, from which on they are English."""
+
+
+class Spelling:
+    """Finds words that neither English nor the person's ``texts`` have. It has nothing to say of texts in another language."""
+
+    def __init__(self, texts: Sequence[str]) -> None:
+        self._own = _words(texts)
+        self._english = not self._own or 1 - len(_unknown(self._own)) / len(self._own) >= _ENGLISH
+
+    def misspelt(self, text: str, *known: str) -> list[str]:
+        """The text's words in small letters that are in no dictionary, in none of the person's texts and not in ``known``, each once.
+
+        A letter that stands alone is one as well, but for those that English or a list has. Names, and what has a capital, are none.
+        """
+        if not self._english:
+            return []
+        found = dict.fromkeys(
+            match[0]
+            for match in _ALONE.finditer(text)
+            if match[0].islower() and not _KISSES.fullmatch(match[0]) and not _label(text, match)
+        )
+        words = {one: _plain(one) for one in found}
+        strange = _unknown(words.values()) | {one for one in words.values() if len(one) == 1 and one not in "ai"}
+        if not strange:
+            return []
+        strange -= self._own | _words(known)
+        return [one for one, plain in words.items() if plain in strange]
+
+
+def _label(text: str, match: re.Match[str]) -> bool:
+    """Whether a letter numbers a point: "b)" or "c."."""
+    return len(match[0]) == 1 and text[match.end() : match.end() + 1] in (")", ".", ":")
+
+
+def _words(texts: Iterable[str]) -> frozenset[str]:
+    return frozenset(_plain(word) for text in texts for word in _WORD.findall(text))
+
+
+def _plain(word: str) -> str:
+    return word.lower().replace("’", "'")
+
+
+def _unknown(words: Iterable[str]) -> set[str]:
+    """Those that the dictionary does not have, neither as they are nor without a genitive's end."""
+    bare = {word: word.removesuffix("'s") for word in words}
+    strange = _dictionary().unknown(bare.values())
+    return {word for word, stem in bare.items() if stem in strange}
+
+
+@cache
+def _dictionary() -> SpellChecker:
+    from spellchecker import SpellChecker
+
+    return SpellChecker(language="en")
