@@ -1,6 +1,7 @@
 """What one RL step costs and where: ``python -m benchmarks.rl_step`` (on a quiet machine).
 
-Two runs of a few steps from the same start with the same judge, a model asked in the Prometheus form: once as it is, many pairs at a
+Two runs of a few steps from the same start with the same judge, a model asked in the Prometheus form by the rubric that ten e-mails
+give, as `idiolect rlaif --rewards judge` has it: once as it is, many pairs at a
 time whose prompts share the rubric and the request in the engine's cache; once with a mark of its own before each rubric, so that
 nothing is shared, and one pair at a time. Reported: seconds a step, split into sampling, judging and training, and the ratio.
 Judging is the time in which any verdict was awaited; sampling the rest of the rollouts. Writes ``benchmarks/results/rl_step.json``.
@@ -20,13 +21,13 @@ from typing import Any
 
 from idiolect.cli.local_engine import connected
 from idiolect.corpus.demonstrations import load_demonstrations
-from idiolect.judge import ModelJudge, Pair, Rubric
+from idiolect.judge import ModelJudge, Pair
+from idiolect.judge.propose import propose
 from idiolect.methods.baseline import baseline
 from idiolect.methods.rlaif import RlaifConfig, rlaif
 from idiolect.pocket.demo import prepare
 from idiolect.service import Connection, renderer_name
 from idiolect.settings import Settings
-from idiolect.tasks import load_task
 from idiolect.workspace import Workspace, read_json_lines, write_json
 from idiolect.world import Author, demonstrations
 
@@ -68,7 +69,7 @@ class Timed:
 
 async def _steps(connection: Connection, place: Workspace, settings: Settings, steps: int, alone: bool) -> dict[str, float]:
     author, rows = Author.load(place.truth), load_demonstrations(place.demonstrations)
-    rubric = Rubric.parse(load_task(settings.task).rubric)
+    rubric = propose([row.output for row in rows])
     judge = Timed(ModelJudge(connection, settings.policy, None, renderer_name(settings.policy, settings.renderer), rubric), alone)
     requests = [row.input for row in demonstrations(author, "development", 60, seed=5)]
     config = RlaifConfig(steps=steps, every=steps, dev_requests=2, patience=0)
@@ -87,7 +88,7 @@ async def _steps(connection: Connection, place: Workspace, settings: Settings, s
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, prog="python -m benchmarks.rl_step")
-    parser.add_argument("--steps", type=int, default=3)
+    parser.add_argument("--steps", type=int, default=5)
     options = parser.parse_args()
     found: dict[str, Any] = {}
     with tempfile.TemporaryDirectory() as folder:

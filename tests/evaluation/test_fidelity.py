@@ -39,10 +39,11 @@ def test_the_best_of_tries_has_the_fewest_faults(checker: FidelityChecker) -> No
     assert chosen.faults(REQUEST, GOOD, False) == 1
     worse = GOOD.replace("$1,200", "$1,300") + "\n\n[name]"
     # The amount is lost, another one invented, and a slot is open.
-    assert chosen.faults(REQUEST, worse, True) == 3
+    assert chosen.faults(REQUEST, worse, True) == 5
+    assert chosen.faults(REQUEST, f"{GOOD} gloww gloww oof brekk", True) == 2
     # What a past mail says is no invention.
     told = fewest_faults(4, checker, allowed=["It was $1,300"])
-    assert told.faults(REQUEST, worse, True) == 2
+    assert told.faults(REQUEST, worse, True) == 3
     others = (fewest_faults(5, checker), fewest_faults(4, FidelityChecker(KNOWN[:2])), fewest_faults(4, checker, request=REQUEST), told)
     assert len({chosen.key, *(other.key for other in others)}) == 5
     assert fewest_faults(4, FidelityChecker(list(KNOWN))).key == chosen.key
@@ -55,6 +56,15 @@ def test_what_is_said_twice_is_told_unless_the_person_does(checker: FidelityChec
     assert checker.check(ROW, twice).repeated == ("PS: Bring an umbrella.",)
     assert checker.check(ROW, GOOD).repeated == ()
     assert FidelityChecker([Demonstration(input="x", output=twice)]).check(ROW, twice).repeated == ()
+
+
+def test_what_no_dictionary_has_is_misspelt_unless_the_person_the_request_or_past_mail_has_it(checker: FidelityChecker) -> None:
+    spoilt = GOOD.replace("Please", "Please glorb")
+    assert checker.check(ROW, spoilt).misspelt == ("glorb",)
+    assert checker.check(ROW, GOOD).misspelt == ()
+    assert checker.check(ROW, spoilt, allowed=["We glorb all day"]).misspelt == ()
+    assert checker.check(ROW.model_copy(update={"input": f"{REQUEST}, glorb"}), spoilt).misspelt == ()
+    assert FidelityChecker([Demonstration(input="x", output=spoilt)]).check(ROW, spoilt).misspelt == ()
 
 
 def test_a_lost_fact_is_named(checker: FidelityChecker) -> None:

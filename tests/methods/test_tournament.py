@@ -119,6 +119,8 @@ def test_no_verdict_is_counted_and_never_guessed(checks: DraftChecks):
         (GOOD + "\n\nNote: please replace the name if you want another tone.", True, "remark"),
         (REQUEST, True, "echo"),
         (GOOD + "\n\nPS: See you there.\n\nPS: See you there.", True, "twice"),
+        (GOOD + "\n\nPS: see see you there.", True, "twice"),
+        (GOOD + "\n\nPS: i hope yoer well.", True, "misspelt"),
         ("Dear Ann,\nthe review is on Friday at 15:00 and we must", True, "unfinished"),
     ],
 )

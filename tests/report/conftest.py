@@ -44,7 +44,7 @@ def _trained(place: Workspace, folder: str, adapter: str, losses: list[float]) -
     write_json_lines(run / "metrics.jsonl", rows)
 
 
-SAID = "PS: As was said above."
+SAID = "PS: As was wrytten above."
 
 
 @pytest.fixture(scope="session")
@@ -78,6 +78,7 @@ def workspace(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
         truncated=scores.truncated,
         meta_comments=scores.meta_comments,
         repeated=scores.repeated,
+        misspelt=scores.misspelt,
         win_rates=scores.win_rates,
         agreements=scores.agreements,
         ranking=scores.ranking,

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from bs4 import BeautifulSoup
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from pypdf import PdfReader
 
@@ -84,11 +84,13 @@ def tags(markup: str) -> list[str]:
 
 
 @FEW
+@example(text="\t")
 @given(text=TEXTS)
 def test_no_text_makes_a_tag_or_an_attribute(files: tuple[Results, DraftRows], text: str) -> None:
     results, rows = with_text(files, text)
     markup = render_page(contents(results, rows))
-    page = BeautifulSoup(markup, "html.parser")
+    # Elsewhere the parser makes one space of a text that is nothing but spaces.
+    page = BeautifulSoup(markup, "html.parser", preserve_whitespace_tags={"p"})
     assert not page.find_all(["script", "img", "iframe", "b", "object"], onerror=True)
     assert {tag for tag in tags(markup) if tag in ("script", "img", "iframe", "object", "link", "embed")} == set()
     assert len(page.find_all("style")) == 1

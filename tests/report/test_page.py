@@ -176,13 +176,14 @@ def test_defects_are_named_counted_and_marked(page: BeautifulSoup) -> None:
         "few-shot is cut off in 100%",
         "few-shot left slots open in 100%",
         "few-shot remarks on itself in 100%",
-        "few-shot says a line twice in 100%",
+        "few-shot says a line or a word twice in 100%",
+        "few-shot misspells a word in 100%",
         "sft remembers secrets",
     ):
         assert words in cautions
     counted = cells(page, "failures-table")
-    assert counted["few-shot"][0:7] == ["20"] * 7
-    assert counted["sft"][1:9] == ["0"] * 8
+    assert counted["few-shot"][0:8] == ["20"] * 8
+    assert counted["sft"][1:10] == ["0"] * 9
     reasons = page.find(id="failures").get_text(" ", strip=True)  # type: ignore[union-attr]
     for words in (
         "loses",
@@ -192,6 +193,7 @@ def test_defects_are_named_counted_and_marked(page: BeautifulSoup) -> None:
         "is cut off",
         "lacks",
         "says more than once: PS: As",
+        "misspells wrytten",
     ):
         assert words in reasons
     marks = {kind for mark in page.select("#drafts .draft mark") for kind in mark["class"]}
@@ -251,7 +253,19 @@ def test_measures_that_cannot_be_told_are_dashes(results: Results) -> None:
         name: one.model_copy(update={"style": Measure(), "win_rate_vs_baseline": Measure()}) for name, one in results.writers.items()
     }
     # As an older file has it: without all that came to the schema later.
-    old = ("differences", "reference", "truncated", "meta_comments", "repeated", "win_rates", "agreements", "ranking", "leakage", "about")
+    old = (
+        "differences",
+        "reference",
+        "truncated",
+        "meta_comments",
+        "repeated",
+        "misspelt",
+        "win_rates",
+        "agreements",
+        "ranking",
+        "leakage",
+        "about",
+    )
     blind = Results.model_validate(
         {**results.model_dump(exclude=set(old)), "writers": {name: one.model_dump() for name, one in unknown.items()}, "judge": "verifier"}
     )

@@ -64,9 +64,10 @@ class Fidelity:
 
     @property
     def faults(self) -> int:
-        """How many things are wrong: facts lost or invented, slots, remarks, what is said twice or misspelt, an end that is cut off."""
-        found = (self.lost, self.invented, self.placeholders, self.meta_comments, self.repeated, self.misspelt)
-        return sum(map(len, found)) + self.truncated
+        """How much is wrong: 2 for each fact lost or invented, which misleads; 1 for each slot, remark and thing said twice, for an end
+        that is cut off, and for words misspelt, however many."""
+        facts, form = (self.lost, self.invented), (self.placeholders, self.meta_comments, self.repeated)
+        return 2 * sum(map(len, facts)) + sum(map(len, form)) + self.truncated + bool(self.misspelt)
 
 
 class FidelityChecker:

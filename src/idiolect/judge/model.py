@@ -58,7 +58,7 @@ class Judge(BaseModel):
 class ModelJudge:
     """A model, with an adapter or without, that is asked in the Prometheus form.
 
-    By default a verdict is one token's logprobs, less the judge's ``lean`` (arXiv 2102.09690 calibrates so). With ``votes`` it is the
+    By default a verdict is one token's logprobs, less the judge's ``lean`` (arXiv 2309.17249 calibrates so). With ``votes`` it is the
     share of so many sampled answers, reasons first, that end in the letter; answers that end in none are counted in ``unparsed`` and
     never guessed.
     """

@@ -63,7 +63,7 @@ class DittoConfig(BaseModel):
     steps: int = Field(default=10, ge=1)
     """DPO steps of a round."""
     samples: int = Field(default=10, ge=1)
-    """Drafts of a round for each demonstration, sampled at temperature 1."""
+    """Drafts of a round for each demonstration, sampled at temperature 1; with ``varied`` each for other made-up facts."""
     batch_size: int = Field(default=24, ge=1)
     """Comparisons a step."""
     learning_rate: float | None = Field(default=None, gt=0)
@@ -81,7 +81,7 @@ class DittoConfig(BaseModel):
     imitation: float = Field(default=0.0, ge=0)
     """Weight of the demonstrations' own log-probability in the DPO steps; not the paper's."""
     varied: bool = Field(default=True, exclude_if=lambda value: not value)
-    """Whether imitation shows the demonstrations with made-up names, days and numbers, other ones in each step. Not the paper's."""
+    """Whether the demonstrations have made-up names, days and numbers, other ones in each step of imitation. Not the paper's."""
     prompted: bool | None = Field(default=None, exclude_if=lambda value: not value)
     """Whether the style description of prompt.md stands before each request, in training and in drafts; by default it does for a new
     adapter, and another goes on as it was taught. Not the paper's."""

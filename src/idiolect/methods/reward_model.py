@@ -16,13 +16,14 @@ from pydantic import BaseModel, ConfigDict, Field
 from idiolect.corpus import Demonstration
 from idiolect.corpus.preferences import load_preferences
 from idiolect.errors import InputError
-from idiolect.judge.examples import LabelledPair, chosen_pairs, conversations, labelled_pairs, own_pairs
+from idiolect.judge.examples import LabelledPair, chosen_pairs, conversations, labelled_pairs, own_pairs, spoilt_pairs
 from idiolect.judge.likeness import Likeness, policy_pairs
 from idiolect.judge.model import Judge, ModelJudge
-from idiolect.judge.pairs import Pair
+from idiolect.judge.pairs import in_both_orders
 from idiolect.judge.preferences import PREFERENCE_COLLECTION, preference_rows
 from idiolect.judge.prometheus import judge_messages
 from idiolect.judge.rubric import Rubric
+from idiolect.judge.seen import common
 from idiolect.methods.baseline import plain_writer
 from idiolect.methods.checks import DraftChecks
 from idiolect.methods.run import newest, open_run
@@ -34,13 +35,14 @@ from idiolect.service.sampling import Completion, complete, derive_seed
 from idiolect.service.writer import Writer
 from idiolect.settings import Settings, model_named, renderer_of
 from idiolect.synthesis.log import AnswerLog
-from idiolect.tasks import load_task
+from idiolect.tasks import load_task, rows_with_made_up_facts
 from idiolect.workspace import Workspace
 
 __all__ = ["RESULT", "RewardModelConfig", "judge_model", "load_judge", "plain_drafts", "reward_model", "rubric_of"]
 
 RESULT = "judge.json"
 _METHOD = "judge"
+_LEAN_VERSIONS = 3
 
 OnStage = Callable[[str, int, int], None]
 """Called with what is being done, how much of it is done, of how much."""
@@ -135,21 +137,33 @@ async def reward_model(
     )
     told = (lambda done, total: progress("Training the judge", done, total)) if progress else None
     judge = plain.model_copy(update={"adapter": await fit(connection, run, rows, fitting, tracking=tracking, on_progress=told)})
-    own = _with_texts(demonstrations)
-    seen = await plain_drafts(
-        connection, workspace, settings, [row.input for row in own], config.drafts if config.data != "preferences" else 0
-    )
-    alike = [*((row.input, row.output) for row in own), *((request, texts[0]) for request, texts in seen.items())]
-    judge = judge.model_copy(update={"lean": await _lean(connection, judge, alike)})
+    judge = judge.model_copy(update={"lean": await _lean(connection, judge, _with_texts(demonstrations), settings.seed)})
     judge.save(run.folder / RESULT)
     return judge
 
 
-async def _lean(connection: Connection, judge: Judge, texts: Sequence[tuple[str, str]]) -> float:
-    """The mean log-odds for the first place where both places hold the same text, of (request, text) pairs."""
-    shown = [judge_messages(judge.rubric, Pair(request, text, text)) for request, text in texts]
+async def _lean(connection: Connection, judge: Judge, own: Sequence[Demonstration], seed: int) -> float:
+    """The log-odds that are to be taken off for the first place to win as often as the second.
+
+    Read off pairs as hard as those to come that it has not learnt from: own texts with made-up facts, against themselves spoilt, in
+    both orders; which one is better does not matter (batch calibration, Zhou et al. 2023, arXiv 2309.17249). 0 without own texts.
+    """
+    from scipy.optimize import root_scalar
+    from scipy.special import expit
+
+    rows = [(row.input, row.output) for row in own]
+    others = [
+        Demonstration(input=request, output=text)
+        for number in range(1, 1 + _LEAN_VERSIONS)
+        for request, text in rows_with_made_up_facts(rows, number, seed)
+    ]
+    pairs = spoilt_pairs(others, 3, derive_seed(seed, "lean"), habits=common([row.output for row in own]))
+    shown = [judge_messages(judge.rubric, pair) for pair in in_both_orders([one.pair for one in pairs])]
     odds = [one for one in await ModelJudge.of(connection, judge).log_odds(shown) if one is not None]
-    return round(sum(odds) / len(odds), 4) if odds else 0.0
+    if not odds:
+        return 0.0
+    fair = root_scalar(lambda lean: expit([one - lean for one in odds]).mean() - 0.5, bracket=(min(odds) - 1, max(odds) + 1))
+    return round(float(fair.root), 4)
 
 
 async def _rows(

@@ -88,7 +88,8 @@ def cautions(results: Results, order: Sequence[str]) -> list[tuple[str, str]]:
             (results.truncated.get(name), "is cut off in"),
             (results.writers[name].placeholders, "left slots open in"),
             (results.meta_comments.get(name), "remarks on itself in"),
-            (results.repeated.get(name), "says a line twice in"),
+            (results.repeated.get(name), "says a line or a word twice in"),
+            (results.misspelt.get(name), "misspells a word in"),
         ):
             if found and found.mean:
                 told.append((name, f"{what} {found.mean:.0%} of its drafts."))
