@@ -137,7 +137,8 @@ def _style_facts(results: Results, order: Sequence[str]) -> Figure:
 
 
 def _name_points(axes: Any, names: Sequence[str], results: Results) -> None:
-    """Names beside the points, past the arms of all that lie near, each a line lower than one that it would cover.
+    """Names beside the points, past the arms of all that lie near, each a line lower than one that it would cover and then with a stroke
+    to its point.
 
     The axes must have their limits: what covers what is told in typographic points.
     """
@@ -148,8 +149,8 @@ def _name_points(axes: Any, names: Sequence[str], results: Results) -> None:
         right = max(one.high if one.high is not None else one.mean or 0.0 for one in near)
         left = right > 0.85
         edge = min(one.low if one.low is not None else one.mean or 0.0 for one in near) if left else right
-        start, level = axes.transData.transform((edge, y)) * 72 / axes.figure.dpi
-        height = level
+        (start, level), (middle, _) = axes.transData.transform([(edge, y), (style.mean, y)]) * 72 / axes.figure.dpi
+        beside, height = start - middle, level
         width = 7 * len(_short(name))
         start += -9 - width if left else 9
         while any(abs(height - other) < _LINE and start < end and begin < start + width for begin, end, other in taken):
@@ -157,11 +158,12 @@ def _name_points(axes: Any, names: Sequence[str], results: Results) -> None:
         taken.append((start, start + width, height))
         axes.annotate(
             _short(name),
-            (edge, y),
-            xytext=(-9 if left else 9, height - level - 3),
+            (style.mean, y),
+            xytext=(beside + (-9 if left else 9), height - level - 3),
             textcoords="offset points",
             ha="right" if left else "left",
             color=_colour(results, name),
+            arrowprops={"arrowstyle": "-", "color": _colour(results, name), "lw": 0.8, "shrinkB": 4} if height < level else None,
             fontsize=10,
             fontweight="bold",
         )
