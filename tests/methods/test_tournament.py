@@ -92,6 +92,15 @@ def test_fidelity_is_a_gate(checks: DraftChecks):
     assert asyncio.run(Referee(Longer()).rewards(REQUEST, [wrong, *drafts[1:]]))[0].value == -4 + 1
 
 
+def test_bad_form_shuts_the_gate_by_half(checks: DraftChecks):
+    garbled = GOOD.replace("\nBest", "\nI hope yoer well.\nBest")
+    drafts = [checks.check(REQUEST, text, finished=True) for text in (garbled, GOOD, GOOD)]
+    rewards = asyncio.run(Referee(Longer()).rewards(REQUEST, drafts))
+    assert drafts[0].faults == ("misspelt",)
+    assert (rewards[0].metrics["wins"], rewards[0].metrics["format"]) == (4, 0)
+    assert rewards[0].value == 0.5 * 4 - 0.5 * 4 - 1
+
+
 def test_length_penalty_takes_only_from_excess(checks: DraftChecks):
     words = "fine good nice calm warm dry cool fair neat safe kind sure true clear light soft plain quiet still open".split()
     long = GOOD.replace("\nBest", "\n" + "".join(f"It is {word}. " for word in words) + "\nBest")

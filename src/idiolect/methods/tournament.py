@@ -63,6 +63,10 @@ def summed_wins(size: int, pairs: Sequence[tuple[int, int]], probabilities: Sequ
     return wins[:size]
 
 
+_ILL_FORMED = 0.5
+"""Share of its matches that a draft of bad form may play."""
+
+
 @dataclass(frozen=True)
 class Reward:
     """What one draft of a group gets, and the parts of it for the log."""
@@ -77,7 +81,8 @@ class Referee:
 
     Fidelity is a gate that closes by degrees: of a draft's matches only the square of its share of right facts is played, the rest counts
     as lost whatever the judge says, so style is not bought with facts. Shut by a single fact, the gate would leave a policy that loses
-    one in most of its drafts nothing to learn of style.
+    one in most of its drafts nothing to learn of style. Bad form shuts it by half: in a large group a point less would be nothing beside
+    the wins of a garbled draft with the person's greeting.
     """
 
     judge: AsyncJudge
@@ -96,7 +101,7 @@ class Referee:
         return [self._reward(draft, won, played, unjudged) for draft, won in zip(drafts, wins, strict=True)]
 
     def _reward(self, draft: Checked, won: float, played: float, unjudged: float) -> Reward:
-        opened = draft.fidelity**2
+        opened = draft.fidelity**2 * (1.0 if draft.well_formed else _ILL_FORMED)
         counted = opened * won - (1 - opened) * played
         form = 1.0 if draft.well_formed else -1.0
         excess = max(0.0, draft.length_ratio - 1)
