@@ -98,7 +98,7 @@ def main() -> None:
     parser.add_argument("--author", type=int, default=0)
     parser.add_argument("--steps", type=int, default=16)
     parser.add_argument("--rate", type=float, default=2e-3)
-    parser.add_argument("--batch-size", type=int, default=RlaifConfig().batch_size)
+    parser.add_argument("--batch-size", type=int, default=8)
     parser.add_argument("--dev-requests", type=int, default=RlaifConfig().dev_requests)
     parser.add_argument("--folder", type=Path, required=True, help="Where the run lies; run again with it to go on after a stop.")
     options = parser.parse_args()

@@ -45,8 +45,8 @@ if TYPE_CHECKING:
 
 __all__ = ["RlaifConfig", "rlaif"]
 
-_POCKET_RATE = 1e-3
-"""At 2e-3 the policy unlearns to copy facts before it has learnt the habits (docs/LOG.md)."""
+_POCKET_RATE = 5e-4
+"""At 2e-3 the policy unlearns to copy facts before it has learnt the habits, at 1e-3 on some authors (docs/LOG.md)."""
 _RATE = 4e-5
 
 
@@ -54,16 +54,16 @@ class RlaifConfig(BaseModel):
     """Reinforcement learning with rewards from a judge of pairs."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
-    steps: int = Field(default=20, ge=1)
+    steps: int = Field(default=30, ge=1)
     """Optimizer steps."""
-    batch_size: int = Field(default=8, ge=1)
+    batch_size: int = Field(default=16, ge=1)
     """Requests a step, each with a group of drafts."""
     group_size: int = Field(default=4, ge=2)
     """Drafts a request."""
     pattern: Pattern = Pattern.BOTH_WAYS
     """Who meets whom in a group."""
     learning_rate: float | None = Field(default=None, gt=0)
-    """By default 1e-3 for the pocket model, else 4e-5."""
+    """By default 5e-4 for the pocket model, else 4e-5."""
     rank: int = Field(default=16, ge=1)
     """Rank of a new LoRA adapter; a start that has an adapter goes on with its own."""
     exploration: float = Field(default=1.0, gt=0)
@@ -78,7 +78,7 @@ class RlaifConfig(BaseModel):
     """Give the training prompts the person's style prompt, which the trained writer then goes without."""
     every: int = Field(default=2, ge=1)
     """Steps between looks at the development requests; each is a checkpoint that can be gone back to."""
-    dev_requests: int = Field(default=16, ge=2)
+    dev_requests: int = Field(default=32, ge=2)
     """Requests that are kept for the looks, the last ones; never more than half."""
     patience: int = Field(default=2, ge=0)
     """Looks with an alarm, one after the other, that end the training; 0 never does."""

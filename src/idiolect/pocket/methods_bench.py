@@ -43,6 +43,8 @@ __all__ = ["MAKERS", "MEASURES", "Case", "Cases", "Plan", "bench_methods", "case
 
 MEASURES = ("style", "traits", "habits", "facts", "invented", "verbatim_overlap")
 _DRAFT_SEED = 11
+_CODE = 2
+"""Raised when the code trains or drafts otherwise with the same settings, so that what was measured before is measured anew."""
 
 Connect = Callable[[Settings, Workspace], AbstractContextManager[Connection]]
 Progress = Callable[[str, int, int], None]
@@ -239,9 +241,9 @@ def _known(scores: Path, plan: Plan, number: int, seed: int) -> dict[str, Any]:
 
 @cache
 def _made_with(name: str) -> str:
-    """The pocket model's weights, the settings on which a method rests and how often it may try, as a short hash."""
+    """The pocket model's weights, the settings on which a method rests, how often it may try and by which code, as a short hash."""
     weights = (Path(pocket_model()) / "model.safetensors").read_bytes()
-    settings = "".join([*(config.model_dump_json() for config in MAKERS[name][1]), str(Settings().tries)])
+    settings = "".join([*(config.model_dump_json() for config in MAKERS[name][1]), str(Settings().tries), str(_CODE)])
     return hashlib.sha256(weights + settings.encode()).hexdigest()[:12]
 
 
