@@ -56,12 +56,13 @@ def test_a_killed_run_ends_with_the_same_rows(connection: Connection, teacher: W
 
 
 def test_what_is_done_is_not_done_again_until_something_changes(connection: Connection, teacher: Writer, tmp_path: Path) -> None:
-    rows, _ = make(connection, teacher, tmp_path)
+    many = SynthesisConfig(per_topic=12, attempts=4)
+    rows, _ = make(connection, teacher, tmp_path, many)
     final = tmp_path / "synthetic" / "demonstrations.jsonl"
     before = final.stat().st_mtime_ns
-    assert make(connection, teacher, tmp_path)[0] == rows
+    assert make(connection, teacher, tmp_path, many)[0] == rows
     assert final.stat().st_mtime_ns == before
-    held_out, report = make(connection, teacher, tmp_path, heldout=(rows[0].input,))
+    held_out, report = make(connection, teacher, tmp_path, many, heldout=(rows[0].input,))
     assert rows[0].input not in [row.input for row in held_out]
     assert report["requests"]["dropped"]["near a heldout"] >= 1
 

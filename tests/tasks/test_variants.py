@@ -6,7 +6,7 @@ import random
 import re
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from idiolect.tasks import (
@@ -48,6 +48,7 @@ def test_a_value_within_another_word_is_not_touched() -> None:
     assert (asked, written) == ("Ask Bo for 7 copies", "Bo, 7 copies of 5x15 by Albert, not 15")
 
 
+@settings(deadline=None)
 @given(st.integers(0, 10**6))
 def test_no_fact_is_lost_and_no_other_is_left(seed: int) -> None:
     rows = demonstrations(sample_author("development", seed % 7), "development", 4, seed=seed % 50)
@@ -99,6 +100,7 @@ def test_rows_are_shown_as_they_are_once_and_then_with_other_facts_each_time() -
     assert rows_with_made_up_facts([], 3, seed=0) == []
 
 
+@settings(deadline=None)
 @given(st.integers(0, 10**6))
 def test_made_up_facts_are_said_again_as_the_true_ones_were(seed: int) -> None:
     for row in demonstrations(sample_author("development", seed % 7), "development", 4, seed=seed % 50):
