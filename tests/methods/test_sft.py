@@ -20,6 +20,11 @@ def test_own_texts_alone_are_never_shown_twice_with_the_same_facts() -> None:
     assert shown_rows(config.model_copy(update={"varied": False}), OWN, MADE, 0) == [[row.input, row.output] for row in OWN]
 
 
+def test_no_more_versions_are_made_up_than_anything_can_learn_from() -> None:
+    config = SftConfig(data="demonstrations", steps=100_000)
+    assert len(shown_rows(config, OWN, MADE, 0)) == 1000 * len(OWN)
+
+
 @pytest.mark.parametrize("varied", [True, False])
 def test_own_texts_have_their_share_beside_synthetic_ones(varied: bool) -> None:
     rows = shown_rows(SftConfig(own_share=0.6, varied=varied), OWN, MADE, 0)

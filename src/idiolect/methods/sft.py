@@ -28,6 +28,9 @@ from idiolect.workspace import Workspace
 
 __all__ = ["SftConfig", "sft", "shown_rows"]
 
+_VERSIONS = 1000
+"""At most so many versions of an own text are made up; a longer training sees them again."""
+
 
 class SftConfig(BaseModel):
     """LoRA fine-tuning on synthetic data, the person's own texts, or both."""
@@ -64,7 +67,7 @@ class SftConfig(BaseModel):
             return 1
         shown = self.steps * self.batch_size
         if not made:
-            return math.ceil(shown / own)
+            return min(_VERSIONS, math.ceil(shown / own))
         return max(1, math.ceil(self.own_share / (1 - self.own_share) * made / own))
 
 
