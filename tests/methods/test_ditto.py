@@ -109,18 +109,20 @@ def test_a_trained_writer_s_adapter_is_trained_on(connection: Connection, model:
 def test_a_prompted_adapter_is_trained_and_writes_after_the_description(connection: Connection, model: Path, tmp_path: Path) -> None:
     place, settings = Workspace(tmp_path), Settings(seed=4, model=Models(policy=str(model)))
     place.prompt.write_text("Write short lines.\n")
-    writer = connection.run(ditto(connection, place, settings, ROWS, SMALL.model_copy(update={"prompted": None})))
+    # Of an untrained model most drafts run on to their limit.
+    many = SMALL.model_copy(update={"samples": 6})
+    writer = connection.run(ditto(connection, place, settings, ROWS, many.model_copy(update={"prompted": None})))
     assert writer.system_prompt is not None
     assert writer.system_prompt.endswith("Write short lines.")
     (prompted,) = place.runs.iterdir()
     # Sampler and trainer see the same prompt: the policy that has not moved is the reference.
     assert rows(prompted, "dpo")[0]["dpo_loss"] == pytest.approx(math.log(2), abs=2e-3)
-    plain = connection.run(ditto(connection, place, settings, ROWS, SMALL))
+    plain = connection.run(ditto(connection, place, settings, ROWS, many))
     (other,) = set(place.runs.iterdir()) - {prompted}
     assert plain.system_prompt is None
     # The same adapter, request and text: the prompt alone makes the difference.
     assert abs(rows(prompted, "imitation")[0]["loss"] - rows(other, "imitation")[0]["loss"]) > 1e-3
-    further = connection.run(ditto(connection, place, settings, ROWS, SMALL.model_copy(update={"prompted": None}), first=writer))
+    further = connection.run(ditto(connection, place, settings, ROWS, many.model_copy(update={"prompted": None}), first=writer))
     assert further.system_prompt == writer.system_prompt
 
 

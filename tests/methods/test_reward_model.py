@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import random
 from collections.abc import Iterator
 from pathlib import Path
 from statistics import mean
@@ -19,12 +20,12 @@ from idiolect.judge import Judge, ModelJudge, Pair, Verdict, both_orders, judge_
 from idiolect.judge.examples import draft_pairs
 from idiolect.judge.pairs import in_both_orders
 from idiolect.methods.baseline import plain_writer
-from idiolect.methods.reward_model import RewardModelConfig, judge_model, load_judge, reward_model
+from idiolect.methods.reward_model import RewardModelConfig, _lean, judge_model, load_judge, reward_model
 from idiolect.methods.run import all_runs, all_writers
 from idiolect.pocket.demo import prepare
 from idiolect.service import Connection, Writer
 from idiolect.settings import Settings, pocket_model
-from idiolect.workspace import Workspace
+from idiolect.workspace import Workspace, read_json_lines
 from idiolect.world import HOUSE_AUTHOR, Author, realise, sample_situation
 from running_engine import start_engine
 
@@ -93,20 +94,35 @@ def test_probabilities_are_the_letters_logprobs(connection: Connection, place: t
 
 
 def test_a_lean_to_one_place_is_taken_off(connection: Connection, place: tuple[Workspace, Settings], toy: Judge) -> None:
-    """It is what the first place is given where both hold the same text, and is taken off every verdict."""
     judge = ModelJudge.of(connection, toy)
-
-    def odds(pairs: list[Pair]) -> list[float]:
-        found = connection.run(judge.log_odds([judge_messages(toy.rubric, pair) for pair in pairs]))
-        return [one for one in found if one is not None]
-
-    own = load_demonstrations(place[0].demonstrations)
-    assert mean(odds([Pair(row.input, row.output, row.output) for row in own])) == pytest.approx(toy.lean, abs=1e-3)
     orders = in_both_orders(held_out(place))
+    odds = connection.run(judge.log_odds([judge_messages(toy.rubric, pair) for pair in orders]))
     told = judge.prefers_first(orders)
-    assert told == pytest.approx([1 / (1 + math.exp(toy.lean - one)) for one in odds(orders)], abs=1e-4)
+    assert told == pytest.approx([1 / (1 + math.exp(toy.lean - one)) for one in odds if one is not None], abs=1e-4)
     leaning = ModelJudge.of(connection, toy.model_copy(update={"lean": toy.lean + 1})).prefers_first(orders)
     assert all(less < as_is for less, as_is in zip(leaning, told, strict=True) if less is not None and as_is is not None)
+
+
+@pytest.mark.parametrize("lean", [-1.3, 0.0, 0.7])
+def test_a_lean_is_found_whatever_the_pairs_are_worth(
+    connection: Connection, place: tuple[Workspace, Settings], toy: Judge, lean: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A judge with a planted lean, of which each pair's worth is the other way round in the other order."""
+    asked: list[str] = []
+
+    async def planted(_: ModelJudge, shown: list[list[dict[str, str]]]) -> list[float | None]:
+        asked.extend(messages[0]["content"] for messages in shown)
+        worth = [random.Random(number).uniform(-1, 6) for number in range(len(shown) // 2)]
+        return [*(lean + one for one in worth), None, *(lean - one for one in worth), None]
+
+    monkeypatch.setattr(ModelJudge, "log_odds", planted)
+    own = load_demonstrations(place[0].demonstrations)
+    assert connection.run(_lean(connection, toy, own, 0)) == pytest.approx(lean, abs=1e-3)
+    # It is read off pairs that were not learnt from.
+    (data,) = place[0].runs.glob("judge-*/data.jsonl")
+    assert len(asked) > 30
+    assert not set(asked) & {question for question, _ in read_json_lines(data)}
+    assert connection.run(_lean(connection, toy, [], 0)) == 0
 
 
 def test_both_faces_say_the_same(connection: Connection, place: tuple[Workspace, Settings], toy: Judge) -> None:
