@@ -71,7 +71,7 @@ def test_rl_loop_goes_on_from_a_checkpoint(recipe_engine: RunningEngine, recipe_
     (recipe_place / "run").mkdir()
     (recipe_place / "run" / "checkpoints.jsonl").write_text(json.dumps(start) + "\n")
     run_recipe(
-        "rl_loop", model_name=POLICY, log_path=recipe_place / "run", learning_rate=5e-4, batch_size=4, group_size=6, max_tokens=12,
+        "rl_loop", model_name=POLICY, log_path=recipe_place / "run", learning_rate=1e-3, batch_size=4, group_size=16, max_tokens=12,
         save_every=2, base_url=recipe_engine.url,
     )  # fmt: skip
     rewards = column(recipe_place / "run", "reward/total")
