@@ -1,9 +1,9 @@
 """What one RL step costs and where: ``python -m benchmarks.rl_step`` (on a quiet machine).
 
 Two runs of a few steps from the same start with the same judge, a model asked in the Prometheus form by the rubric that ten e-mails
-give, as `idiolect rlaif --rewards judge` has it: once as it is, many pairs at a
-time whose prompts share the rubric and the request in the engine's cache; once with a mark of its own before each rubric, so that
-nothing is shared, and one pair at a time. Reported: seconds a step, split into sampling, judging and training, and the ratio.
+give, as `idiolect rlaif --rewards judge` has it: once as it is, many pairs at a time whose prompts share the rubric and the request in
+the engine's cache; once with a mark of its own before each rubric, so that nothing is shared, and one pair at a time. Reported: seconds
+a step, split into sampling, judging and training, and the ratio.
 Judging is the time in which any verdict was awaited; sampling the rest of the rollouts. Writes ``benchmarks/results/rl_step.json``.
 """
 

@@ -7,28 +7,14 @@ from __future__ import annotations
 
 import hashlib
 import json
-import re
 import statistics
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from idiolect.corpus import Demonstration, Fact
 from idiolect.evaluation.overlap import CopyFinder
 from idiolect.service import BestOf
-from idiolect.tasks import (
-    Spelling,
-    asked_facts,
-    cut_short,
-    ending,
-    invented_facts,
-    meta_comments,
-    missing_facts,
-    placeholders,
-    repeated,
-    usual_facts,
-    usually_repeated,
-)
+from idiolect.tasks import FormChecker, asked_facts, invented_facts, missing_facts, usual_facts
 from idiolect.world import Author, facts_invented
 
 __all__ = ["Fidelity", "FidelityChecker", "fewest_faults", "invented_facts", "usual_facts"]
@@ -81,14 +67,15 @@ class FidelityChecker:
         texts = [row.output for row in demonstrations if row.output.strip()]
         self._copies = CopyFinder(texts)
         self._usual_words = statistics.median(len(text.split()) for text in texts) if texts else None
-        self._usual_ending = Counter(ending(text) for text in texts).most_common(1)[0][0] if texts else "stopped"
         own = author.own_words if author else ()
         self._allowed = (*own, *usual_facts(texts))
-        self.own_words = "\n".join(texts)
-        """The person's texts: what is written there all the time is the person's way, even where it looks like a remark."""
-        self._said_twice = usually_repeated(texts)
-        self._spelling = Spelling(texts)
+        self._form = FormChecker(texts)
         self._world = world
+
+    @property
+    def own_words(self) -> str:
+        """The person's texts."""
+        return self._form.own_words
 
     def facts(self, row: Demonstration) -> tuple[Fact, ...]:
         """A request's facts: the simulator's own where it knows them, else those that the request states by form."""
@@ -98,30 +85,22 @@ class FidelityChecker:
         """A draft for a held-out row. ``finished`` says whether it ended by itself; what stands in ``allowed`` (the mail that is
         answered, the person's past mail) is no invention.
         """
-        facts = self.facts(row)
-        slots = tuple(slot for slot in placeholders(text) if slot not in row.input)
-        remarks = tuple(meta_comments(text, f"{row.input}\n{self.own_words}"))
-        letter = text
-        for part in (*remarks, *slots):
-            letter = letter.replace(part, " ")
-        truncated = not finished or cut_short(letter, self._usual_ending)
-        # The last word of a text that was cut may be half a word.
-        whole = re.sub(r"[^\W_]+\W*$", "", letter) if truncated else letter
+        facts, form = self.facts(row), self._form.check(row.input, text, finished=finished, allowed=allowed)
         find = facts_invented if self._world else invented_facts
         overlap = self._copies.overlap(text, row.input)
         usual = len(row.output.split()) or self._usual_words
         return Fidelity(
             facts=facts,
-            lost=tuple(missing_facts(facts, letter)),
-            invented=tuple(dict.fromkeys(find(row.input, whole, (*self._allowed, *allowed)))),
-            placeholders=slots,
+            lost=tuple(missing_facts(facts, form.letter)),
+            invented=tuple(dict.fromkeys(find(row.input, form.whole, (*self._allowed, *allowed)))),
+            placeholders=form.placeholders,
             length_ratio=len(text.split()) / usual if usual else None,
             verbatim_overlap=overlap.share,
             copied=overlap.text,
-            truncated=truncated,
-            meta_comments=remarks,
-            repeated=tuple(repeated(text, self._said_twice)),
-            misspelt=tuple(self._spelling.misspelt(whole, row.input, *allowed)),
+            truncated=form.truncated,
+            meta_comments=form.meta_comments,
+            repeated=form.repeated,
+            misspelt=form.misspelt,
         )
 
 

@@ -7,24 +7,11 @@ from __future__ import annotations
 
 import re
 import statistics
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from idiolect.corpus import Demonstration
-from idiolect.tasks import (
-    Spelling,
-    asked_facts,
-    cut_short,
-    ending,
-    invented_facts,
-    meta_comments,
-    missing_facts,
-    placeholders,
-    repeated,
-    usual_facts,
-    usually_repeated,
-)
+from idiolect.tasks import FormChecker, asked_facts, invented_facts, missing_facts, usual_facts
 
 __all__ = ["Checked", "DraftChecks"]
 
@@ -83,37 +70,30 @@ class DraftChecks:
 
     def __init__(self, demonstrations: Sequence[Demonstration], *, min_words: int = 3) -> None:
         texts = [row.output for row in demonstrations if row.output.strip()]
-        self._own = "\n".join(texts)
+        self._form = FormChecker(texts)
         self._usual = usual_facts(texts)
-        self._ending = Counter(map(ending, texts)).most_common(1)[0][0] if texts else "stopped"
         self._words = statistics.median(len(text.split()) for text in texts) if texts else None
-        self._said_twice = usually_repeated(texts)
-        self._spelling = Spelling(texts)
         self._min_words = min_words
 
     def check(self, request: str, text: str, *, finished: bool) -> Checked:
         """``finished`` says whether the draft ended by itself, with the model's end mark."""
         facts, words = asked_facts(request), len(text.split())
-        slots = [slot for slot in placeholders(text) if slot not in request]
-        remarks = meta_comments(text, f"{request}\n{self._own}")
-        letter = text
-        for part in (*remarks, *slots):
-            letter = letter.replace(part, " ")
+        form = self._form.check(request, text, finished=finished)
         found = {
-            "unfinished": not finished or cut_short(letter, self._ending),
+            "unfinished": form.truncated,
             "empty": words < self._min_words,
-            "placeholder": bool(slots),
-            "remark": bool(remarks),
-            "twice": bool(repeated(letter, self._said_twice)),
+            "placeholder": bool(form.placeholders),
+            "remark": bool(form.meta_comments),
+            "twice": bool(form.repeated),
             "echo": _repeats(request, text),
-            "misspelt": bool(self._spelling.misspelt(letter, request)),
+            "misspelt": bool(form.misspelt),
         }
         return Checked(
             text=text,
             faults=tuple(name for name, there in found.items() if there),
             facts=len(facts),
-            lost=len(missing_facts(facts, letter)),
-            invented=len(invented_facts(request, letter, self._usual)),
+            lost=len(missing_facts(facts, form.letter)),
+            invented=len(invented_facts(request, form.whole, self._usual)),
             words=words,
             length_ratio=words / self._words if self._words else 1.0,
         )
