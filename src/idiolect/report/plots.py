@@ -137,29 +137,42 @@ def _style_facts(results: Results, order: Sequence[str]) -> Figure:
 
 
 def _name_points(axes: Any, names: Sequence[str], results: Results) -> None:
-    """Names beside the points, past the arms of all that lie near, each a line lower than one that it would cover and then with a stroke
-    to its point.
+    """Names beside the points, past the arms of all that lie near, on the side where no other point or name is in the way; where both
+    sides have one, each a line lower than what it would cover and with a stroke to its point.
 
     The axes must have their limits: what covers what is told in typographic points.
     """
     found = [(name, results.writers[name].style, results.writers[name].facts.mean or 0.0) for name in names]
+
+    def at(x: float | None, y: float) -> tuple[float, float]:
+        along, up = axes.transData.transform((x, y)) * 72 / axes.figure.dpi
+        return float(along), float(up)
+
+    points = [at(style.mean, y) for _, style, y in found]
     taken: list[tuple[float, float, float]] = []
     for name, style, y in sorted(found, key=lambda one: (-one[2], -(one[1].mean or 0.0))):
         near = [one for _, one, _ in found if abs((one.mean or 0.0) - (style.mean or 0.0)) < _NEAR]
         right = max(one.high if one.high is not None else one.mean or 0.0 for one in near)
-        left = right > 0.85
-        edge = min(one.low if one.low is not None else one.mean or 0.0 for one in near) if left else right
-        (start, level), (middle, _) = axes.transData.transform([(edge, y), (style.mean, y)]) * 72 / axes.figure.dpi
-        beside, height = start - middle, level
-        width = 7 * len(_short(name))
-        start += -9 - width if left else 9
-        while any(abs(height - other) < _LINE and start < end and begin < start + width for begin, end, other in taken):
+        low = min(one.low if one.low is not None else one.mean or 0.0 for one in near)
+        (middle, level), width = at(style.mean, y), 7 * len(_short(name))
+        after, before = at(right, y)[0] + 9, at(low, y)[0] - 9 - width
+        sides = [before, after] if right > 0.85 else [after, before]
+
+        def free(start: float, level: float = level, width: float = width) -> bool:
+            covered = start + width > axes.figure.get_figwidth() * 72 or any(
+                abs(level - up) < _LINE and start - 6 < along < start + width + 6 for along, up in points
+            )
+            return not covered and not any(abs(level - up) < _LINE and start < end and begin < start + width for begin, end, up in taken)
+
+        start, height = next((side for side in sides if free(side)), sides[0]), level
+        while any(abs(height - up) < _LINE and start < end and begin < start + width for begin, end, up in taken):
             height -= _LINE
         taken.append((start, start + width, height))
+        left = start == before
         axes.annotate(
             _short(name),
             (style.mean, y),
-            xytext=(beside + (-9 if left else 9), height - level - 3),
+            xytext=(start - middle + (width if left else 0), height - level - 3),
             textcoords="offset points",
             ha="right" if left else "left",
             color=_colour(results, name),
