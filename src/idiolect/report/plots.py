@@ -159,10 +159,10 @@ def _name_points(axes: Any, names: Sequence[str], results: Results) -> None:
         sides = [before, after] if right > 0.85 else [after, before]
 
         def free(start: float, level: float = level, width: float = width) -> bool:
-            covered = start + width > axes.figure.get_figwidth() * 72 or any(
-                abs(level - up) < _LINE and start - 6 < along < start + width + 6 for along, up in points
-            )
-            return not covered and not any(abs(level - up) < _LINE and start < end and begin < start + width for begin, end, up in taken)
+            end = start + width
+            over_point = any(abs(level - up) < _LINE and start - 6 < along < end + 6 for along, up in points)
+            over_name = any(abs(level - up) < _LINE and start < last and begin < end for begin, last, up in taken)
+            return not over_point and not over_name and end <= axes.figure.get_figwidth() * 72
 
         start, height = next((side for side in sides if free(side)), sides[0]), level
         while any(abs(height - up) < _LINE and start < end and begin < start + width for begin, end, up in taken):
