@@ -22,6 +22,7 @@ from idiolect.engine import kernels
 from idiolect.engine.cache import BlockCache
 from idiolect.engine.operations import Rotary, add_norm, swiglu, target_logprobs, target_logprobs_backward
 from idiolect.engine.picking import Choice, pick
+from idiolect.engine.sharing import shared_beginnings
 from idiolect.engine.transformer import Packing, packed_attention
 from kernel_forms import attending_model, drawn, needs_kernels, torch_alone
 
@@ -47,19 +48,20 @@ def with_gradients(form: Form, inputs: Sequence[torch.Tensor]) -> list[torch.Ten
     return [*(out.detach() for out in outputs), *torch.autograd.grad(outputs, leaves, backs)]
 
 
-def assert_close(found: Sequence[torch.Tensor], expected: Sequence[torch.Tensor], dtype: torch.dtype) -> None:
+def assert_close(found: Sequence[torch.Tensor], expected: Sequence[torch.Tensor], dtype: torch.dtype, terms: int = 1) -> None:
+    """``terms``: of how many rounded numbers one is the sum."""
     for number, (ours, exact) in enumerate(zip(found, expected, strict=True)):
         assert ours.shape == exact.shape, number
         error = (ours.double() - exact.double()).abs().max()
-        assert error <= TOLERANCE[dtype] * exact.abs().max() + 1e-30, (number, float(error), float(exact.abs().max()))
+        assert error <= terms * TOLERANCE[dtype] * exact.abs().max() + 1e-30, (number, float(error), float(exact.abs().max()))
 
 
-def assert_agree(form: Form, exact: Form, inputs: Sequence[torch.Tensor], dtype: torch.dtype) -> None:
+def assert_agree(form: Form, exact: Form, inputs: Sequence[torch.Tensor], dtype: torch.dtype, terms: int = 1) -> None:
     """``form`` by the kernels, and by torch, and ``exact`` in float64 give the same outputs and gradients."""
     expected = with_gradients(exact, [x.double() for x in inputs])
-    assert_close(with_gradients(form, inputs), expected, dtype)
+    assert_close(with_gradients(form, inputs), expected, dtype, terms)
     with torch_alone():
-        assert_close(with_gradients(form, inputs), expected, dtype)
+        assert_close(with_gradients(form, inputs), expected, dtype, terms)
 
 
 def exact_norm(x: torch.Tensor, weight: torch.Tensor | float) -> torch.Tensor:
@@ -130,6 +132,32 @@ def test_attention(dtype: torch.dtype, lengths: list[int], kv: int, group: int, 
         return [exact_attention(qkv, lengths, heads, kv, model.layers[0].qk_norm, rotary)]
 
     assert_agree(form, exact, [drawn(7, sum(lengths), (heads + 2 * kv) * size, dtype=dtype)], dtype)
+
+
+@examples
+@given(**ATTENDING, begun=st.sampled_from([1, 31, 63, 64, 65, 130]))
+def test_attention_where_beginnings_are_shared(
+    dtype: torch.dtype, lengths: list[int], kv: int, group: int, size: int, qk_norm: bool, begun: int
+) -> None:
+    """Sequences that go on from one beginning, one that ends there, and one of them a second time."""
+    beginning = [1] * begun
+    goes_on = [beginning + [2 + number] * length for number, length in enumerate(lengths)]
+    sequences = [torch.tensor(tokens) for tokens in (*goes_on, beginning, goes_on[0])]
+    shared = shared_beginnings(sequences, torch.device("cpu"))
+    assert shared is not None
+    heads, packing = kv * group, Packing([len(tokens) for tokens in sequences], torch.device("cpu"))
+    model = attending_model(heads, kv, size, qk_norm=qk_norm)
+    rotary = model.rotary(packing.positions, packing.longest)
+
+    def form(qkv: torch.Tensor) -> Sequence[torch.Tensor]:
+        return [packed_attention(model, packing, shared)(0, qkv, rotary)]
+
+    def exact(qkv: torch.Tensor) -> Sequence[torch.Tensor]:
+        whole = exact_attention(qkv[shared.places], packing.lengths, heads, kv, model.layers[0].qk_norm, rotary)
+        return [whole[shared.own]]
+
+    inputs = [drawn(7, begun + sum(lengths), (heads + 2 * kv) * size, dtype=dtype)]
+    assert_agree(form, exact, inputs, dtype, terms=len(sequences))
 
 
 @examples

@@ -44,11 +44,14 @@ def model(folder: Path) -> Transformer:
     return load_transformer(folder, torch.device("cpu"), torch.float32)
 
 
-def examples(model: Transformer) -> list[Example]:
+def examples(model: Transformer, *, begun: int = 0) -> list[Example]:
+    """Random tokens, of which the first ``begun`` are the same in each, as where one system prompt stands before all."""
     generator = torch.Generator().manual_seed(1)
+    beginning = torch.randint(0, model.architecture.vocabulary, (begun,), generator=generator)
     made = []
     for length in LENGTHS:
         tokens = torch.randint(0, model.architecture.vocabulary, (length + 1,), generator=generator)
+        tokens[:begun] = beginning[: length + 1]
         weights = torch.rand(length, generator=generator)
         weights[: length // 2] = 0
         made.append(Example(tokens[:-1], {"target_tokens": tokens[1:], "weights": weights}))
@@ -76,16 +79,18 @@ def test_logprobs_equal_transformers(folder: Path, model: Transformer) -> None:
             assert (reference_logprobs(reference, example) - value).abs().max() < 1e-4
 
 
-def test_adapter_logprobs_and_gradients_equal_peft(folder: Path, model: Transformer, tmp_path: Path) -> None:
+@pytest.mark.parametrize("begun", [0, 25])
+def test_adapter_logprobs_and_gradients_equal_peft(folder: Path, model: Transformer, tmp_path: Path, begun: int) -> None:
     ours = trained(model)
+    given = examples(model, begun=begun)
     store = Checkpoints(tmp_path)
     place = Place.made("run", "weights", "w")
     store.save(place, ours, str(folder), overwrite=False, ttl=None, metadata=None)
     base = transformers.AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32)
     reference = PeftModel.from_pretrained(base, str(store.folder(place)), is_trainable=True)
-    values, total = ours.forward(examples(model), "cross_entropy", {}, backward=True)
+    values, total = ours.forward(given, "cross_entropy", {}, backward=True)
     loss = torch.zeros(())
-    for example, value in zip(examples(model), values, strict=True):
+    for example, value in zip(given, values, strict=True):
         expected = reference_logprobs(reference, example)
         assert (expected - value).abs().max() < 1e-4
         loss = loss - (expected * example.inputs["weights"]).sum()

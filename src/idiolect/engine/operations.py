@@ -13,7 +13,7 @@ from torch.nn import functional
 
 from idiolect.engine import kernels
 
-__all__ = ["Rotary", "add_norm", "attention", "swiglu", "target_logprobs", "target_logprobs_backward", "turned_heads"]
+__all__ = ["Rotary", "add_norm", "attention", "rows_at", "swiglu", "target_logprobs", "target_logprobs_backward", "turned_heads"]
 
 
 @dataclass(frozen=True)
@@ -77,17 +77,27 @@ def turned_heads(
 
 
 def attention(
-    qkv: torch.Tensor, heads: int, kv_heads: int, norm: torch.Tensor | None, eps: float, rotary: Rotary, starts: torch.Tensor
+    qkv: torch.Tensor,
+    heads: int,
+    kv_heads: int,
+    norm: torch.Tensor | None,
+    eps: float,
+    rotary: Rotary,
+    starts: torch.Tensor,
+    asked: torch.Tensor | None = None,
 ) -> torch.Tensor:
-    """Causal attention within each sequence, tokens ``starts[s]`` to ``starts[s + 1]`` of ``qkv``, as [N, heads * D]; by the kernels."""
-    return _Attention.apply(qkv, heads, kv_heads, norm, eps, rotary, starts)  # pyright: ignore[reportReturnType]
+    """Causal attention within each sequence, tokens ``starts[s]`` to ``starts[s + 1]`` of ``qkv``, as [N, heads * D]; by the kernels.
+
+    With ``asked`` only the rows from each sequence's token ``asked[s]`` on are meant, and the others have no gradient.
+    """
+    return _Attention.apply(qkv, heads, kv_heads, norm, eps, rotary, starts, asked)  # pyright: ignore[reportReturnType]
 
 
 class _Attention(torch.autograd.Function):
     """As ``turned_heads`` and then softmax(q k' / sqrt(D)) v; the weights are computed anew on the way back (Dao et al. 2022)."""
 
     @staticmethod
-    def forward(ctx, qkv, heads, kv_heads, norm, eps, rotary, starts):  # pyright: ignore[reportIncompatibleMethodOverride]
+    def forward(ctx, qkv, heads, kv_heads, norm, eps, rotary, starts, asked):  # pyright: ignore[reportIncompatibleMethodOverride]
         count, dtype = qkv.shape[0], qkv.dtype
         size = qkv.shape[1] // (heads + 2 * kv_heads)
         q, k, out = (torch.empty((count, n * size), dtype=dtype) for n in (heads, kv_heads, heads))
@@ -95,7 +105,7 @@ class _Attention(torch.autograd.Function):
         angles = (rotary.cosines, rotary.sines, rotary.positions)
         kernels.call("turn_heads", dtype, count, heads, kv_heads, size, qkv, norm, eps, *angles, q, k, inverse)
         v, normalizers = kernels.Row(qkv, (heads + kv_heads) * size), torch.empty(count, heads)
-        shape = (len(starts) - 1, starts, heads, kv_heads, size)
+        shape = (len(starts) - 1, starts, torch.zeros_like(starts[1:]) if asked is None else asked, heads, kv_heads, size)
         kernels.call("attention", dtype, *shape, q, k, v, qkv.shape[1], out, normalizers)
         ctx.save_for_backward(qkv, q, k, out, normalizers, inverse, norm, *angles)
         ctx.shape = shape
@@ -104,14 +114,32 @@ class _Attention(torch.autograd.Function):
     @staticmethod
     def backward(ctx, dout):  # pyright: ignore[reportIncompatibleMethodOverride]
         qkv, q, k, out, normalizers, inverse, norm, *angles = ctx.saved_tensors
-        _, _, heads, kv_heads, size = ctx.shape
-        dqkv, dq, dk = torch.empty_like(qkv), torch.empty_like(q), torch.empty_like(k)
+        *_, heads, kv_heads, size = ctx.shape
+        dqkv, dq, dk = torch.empty_like(qkv), torch.zeros_like(q), torch.empty_like(k)
         v, dv = (kernels.Row(whole, (heads + kv_heads) * size) for whole in (qkv, dqkv))
         arguments = (q, k, v, qkv.shape[1], out, normalizers, dout.contiguous(), dq, dk, dv)
         kernels.call("attention_backward", qkv.dtype, *ctx.shape, *arguments)
         shape = (qkv.shape[0], heads, kv_heads, size)
         kernels.call("turn_heads_backward", qkv.dtype, *shape, qkv, norm, *angles, inverse, dq, dk, dqkv)
-        return dqkv, None, None, None, None, None, None
+        return dqkv, None, None, None, None, None, None, None
+
+
+def rows_at(x: torch.Tensor, places: torch.Tensor) -> torch.Tensor:
+    """The rows of ``x`` at ``places``, which differ; the gradient of those that are dropped is zero."""
+    return _RowsAt.apply(x, places)  # pyright: ignore[reportReturnType]
+
+
+class _RowsAt(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx, x, places):  # pyright: ignore[reportIncompatibleMethodOverride]
+        ctx.save_for_backward(places)
+        ctx.shape = x.shape
+        return x.index_select(0, places)
+
+    @staticmethod
+    def backward(ctx, gradient):  # pyright: ignore[reportIncompatibleMethodOverride]
+        (places,) = ctx.saved_tensors
+        return gradient.new_zeros(ctx.shape).index_copy_(0, places, gradient), None
 
 
 def swiglu(gate_up: torch.Tensor) -> torch.Tensor:

@@ -15,6 +15,7 @@ import torch
 from idiolect.engine.head import TargetLogprobs
 from idiolect.engine.lora import Adapter, TrainedLinears
 from idiolect.engine.losses import LOSSES
+from idiolect.engine.sharing import shared_beginnings
 from idiolect.engine.transformer import Packing, packed_attention, run_layers
 from idiolect.errors import InputError
 
@@ -109,10 +110,13 @@ class TrainedModel:
         model = self.adapter.model
         packing = Packing([example.tokens.shape[0] for example in examples], model.device)
         tokens = torch.cat([example.tokens for example in examples]).to(model.device)
+        shared = shared_beginnings([example.tokens for example in examples], model.device)
         with torch.set_grad_enabled(backward):
             rotary = model.rotary(packing.positions, packing.longest)
             linears = TrainedLinears(self.adapter, self.gradient)
-            hidden = run_layers(model, tokens, rotary, linears, packed_attention(model, packing))
+            attend = packed_attention(model, packing, shared)
+            hidden = run_layers(model, tokens if shared is None else tokens[shared.own], rotary, linears, attend)
+            hidden = hidden if shared is None else shared.spread(hidden)
         with torch.no_grad():
             head = TargetLogprobs(self.adapter, hidden.detach(), _joined_targets(examples).to(model.device))
         leaf = head.values.detach().float().requires_grad_()

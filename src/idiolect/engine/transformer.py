@@ -16,7 +16,8 @@ from torch.nn import functional
 
 from idiolect.engine import kernels
 from idiolect.engine.architecture import Architecture
-from idiolect.engine.operations import Rotary, add_norm, attention, swiglu, turned_heads
+from idiolect.engine.operations import Rotary, add_norm, attention, rows_at, swiglu, turned_heads
+from idiolect.engine.sharing import Shared
 
 __all__ = ["GROUPS", "Layer", "Linears", "Packing", "PlainLinears", "Transformer", "packed_attention", "run_layers"]
 
@@ -144,21 +145,6 @@ class _Rearranged(torch.autograd.Function):
         return gradient.index_select(0, backward_index), None, None
 
 
-class _Unpadded(torch.autograd.Function):
-    """The rows of ``x`` at ``places``; the dropped rows' gradient is zero."""
-
-    @staticmethod
-    def forward(ctx, x, places):  # pyright: ignore[reportIncompatibleMethodOverride]
-        ctx.save_for_backward(places)
-        ctx.rows = x.shape[0]
-        return x.index_select(0, places)
-
-    @staticmethod
-    def backward(ctx, gradient):  # pyright: ignore[reportIncompatibleMethodOverride]
-        (places,) = ctx.saved_tensors
-        return gradient.new_zeros(ctx.rows, gradient.shape[1]).index_copy_(0, places, gradient), None
-
-
 @dataclass(frozen=True)
 class _Bunch:
     """Sequences attended together: rows ``start:stop`` of the flat tokens, as [rows, longest] with padding on the right."""
@@ -215,17 +201,19 @@ class Packing:
         return _Bunch(start, stop, rows, longest, spread.to(device), gathered.to(device))
 
 
-def packed_attention(model: Transformer, packing: Packing) -> Attend:
-    """Causal attention within each sequence of ``packing``."""
+def packed_attention(model: Transformer, packing: Packing, shared: Shared | None = None) -> Attend:
+    """Causal attention within each sequence of ``packing``; ``rotary`` has all its positions, also where tokens are ``shared``."""
     a = model.architecture
 
     def attend(layer: int, qkv: torch.Tensor, rotary: Rotary) -> torch.Tensor:
-        heads = (qkv, a.heads, a.kv_heads, model.layers[layer].qk_norm, a.norm_eps, rotary)
+        whole = qkv if shared is None else shared.spread(qkv)
+        heads = (whole, a.heads, a.kv_heads, model.layers[layer].qk_norm, a.norm_eps, rotary)
         if kernels.available(qkv):
-            return attention(*heads, packing.places)
-        q, k, v = turned_heads(*heads)
-        mixed = [_attend_bunch(bunch, q, k, v) for bunch in packing.bunches]
-        return mixed[0] if len(mixed) == 1 else torch.cat(mixed)
+            mixed = attention(*heads, packing.places, None if shared is None else shared.asked)
+        else:
+            q, k, v = turned_heads(*heads)
+            mixed = torch.cat([_attend_bunch(bunch, q, k, v) for bunch in packing.bunches])
+        return mixed if shared is None else shared.once(mixed)
 
     return attend
 
@@ -244,4 +232,4 @@ def _attend_bunch(bunch: _Bunch, q: torch.Tensor, k: torch.Tensor, v: torch.Tens
         k, v = k.repeat_interleave(heads // kv_heads, dim=1), v.repeat_interleave(heads // kv_heads, dim=1)
     mixed = functional.scaled_dot_product_attention(q, k, v, is_causal=True)
     mixed = mixed.transpose(1, 2).reshape(bunch.rows * bunch.longest, -1)
-    return mixed if bunch.spread is None else _Unpadded.apply(mixed, bunch.gathered)  # pyright: ignore
+    return mixed if bunch.gathered is None else rows_at(mixed, bunch.gathered)

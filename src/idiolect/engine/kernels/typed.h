@@ -208,9 +208,10 @@ static inline void NAME(attend_rows)(int64_t rows, int64_t D, int64_t before, co
 }
 
 /* Causal attention within each of S sequences, tokens starts[s]..starts[s + 1] of q [N, heads, D], k [N, kv, D] and v (rows
-   vstride apart, kv * D used) -> out [N, heads, D] and the log sum exp of each row's scores in normalizers [N, heads]. */
-EXPORT void NAME(attention)(int64_t S, const int64_t *starts, int64_t heads, int64_t kv, int64_t D, const T *q, const T *k, const T *v,
-                            int64_t vstride, T *out, float *normalizers) {
+   vstride apart, kv * D used) -> out [N, heads, D] and the log sum exp of each row's scores in normalizers [N, heads]. Of each
+   sequence what comes before its token asked[s] is attended to, and most of it has no output. */
+EXPORT void NAME(attention)(int64_t S, const int64_t *starts, const int64_t *asked, int64_t heads, int64_t kv, int64_t D, const T *q,
+                            const T *k, const T *v, int64_t vstride, T *out, float *normalizers) {
     int64_t group = heads / kv, wide = padded(D);
 #pragma omp parallel for collapse(2) schedule(dynamic, 1)
     for (int64_t s = 0; s < S; s++)
@@ -221,7 +222,7 @@ EXPORT void NAME(attention)(int64_t S, const int64_t *starts, int64_t heads, int
             NAME(pack_columns)(length, D, k + (first * kv + g) * D, kv * D, keys);
             NAME(pack_rows)(length, D, v + first * vstride + g * D, vstride, values, held);
             for (int64_t h = g * group; h < (g + 1) * group; h++)
-                for (int64_t start = 0; start < length; start += TOGETHER) {
+                for (int64_t start = asked[s] / ROWS * ROWS; start < length; start += TOGETHER) {
                     int64_t rows = length - start < TOGETHER ? length - start : TOGETHER, at = (first + start) * heads + h;
                     for (int64_t r = 0; r < rows; r++) memcpy(queries + r * D, q + (at + r * heads) * D, (size_t)D * sizeof(T));
                     NAME(attend_rows)(rows, D, start, queries, keys, values, held, scratch, out + at * D, heads * D, normalizers + at, heads);
@@ -230,11 +231,12 @@ EXPORT void NAME(attention)(int64_t S, const int64_t *starts, int64_t heads, int
         }
 }
 
-/* The gradient of attention for dout [N, heads, D] -> dq [N, heads, D], dk [N, kv, D], and dv with rows vstride apart. The weights are
-   computed anew and transposed, [places, queries], ROWS queries at once: so they are the left side of the products for keys and values
+/* The gradient of attention for dout [N, heads, D] -> dq [N, heads, D], dk [N, kv, D], and dv with rows vstride apart. Of what comes
+   before asked[s] dq is 0 or left as it is, if dout is 0 there. The weights are computed anew and transposed, [places, queries], ROWS queries at once: so they are the left side of the products for keys and values
    as they stand, and each query's number is a lane. Dao 2023 (arXiv 2307.08691), algorithm 2. */
-EXPORT void NAME(attention_backward)(int64_t S, const int64_t *starts, int64_t heads, int64_t kv, int64_t D, const T *q, const T *k,
-                                     const T *v, int64_t vstride, const T *out, const float *normalizers, const T *dout, T *dq, T *dk, T *dv) {
+EXPORT void NAME(attention_backward)(int64_t S, const int64_t *starts, const int64_t *asked, int64_t heads, int64_t kv, int64_t D,
+                                     const T *q, const T *k, const T *v, int64_t vstride, const T *out, const float *normalizers,
+                                     const T *dout, T *dq, T *dk, T *dv) {
     int64_t group = heads / kv, wide = padded(D);
     float scale = 1.0f / sqrtf((float)D);
 #pragma omp parallel for collapse(2) schedule(dynamic, 1)
@@ -254,7 +256,7 @@ EXPORT void NAME(attention_backward)(int64_t S, const int64_t *starts, int64_t h
                 for (int64_t d = 0; d < D; d++) turned_keys[d * held + i] = key[d];
             }
             for (int64_t h = g * group; h < (g + 1) * group; h++)
-                for (int64_t start = 0; start < length; start += ROWS) {
+                for (int64_t start = asked[s] / ROWS * ROWS; start < length; start += ROWS) {
                     int64_t rows = length - start < ROWS ? length - start : ROWS, at = (first + start) * heads + h, seen = start + ROWS;
                     float norm[ROWS] = {0}, delta[ROWS] = {0}, c[TILE * 2 * BLOCK], e[TILE * 2 * BLOCK];
                     for (int64_t r = 0; r < rows; r++) {
