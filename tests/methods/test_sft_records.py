@@ -20,6 +20,7 @@ def test_the_next_batch_is_recorded_once_and_torn_records_are_dropped(tmp_path: 
     write_json_lines(path, [{"name": "000002", "epoch": 0, "batch": 2}, {"name": "000004", "epoch": 1, "batch": 0}])
     with path.open("a") as file:
         file.write('{"name": "0000')
+    write_json_lines(tmp_path / "metrics.jsonl", [{"step": step} for step in range(4)])
     for _ in range(2):
         correct_checkpoints(path, batches=3, steps=10)
         records = list(read_json_lines(path))
@@ -30,9 +31,22 @@ def test_a_checkpoint_of_the_last_step_is_left_out_and_the_final_one_stays(tmp_p
     path = tmp_path / "checkpoints.jsonl"
     final = {"name": "final", "epoch": 2, "batch": 0}
     write_json_lines(path, [{"name": "000002", "epoch": 0, "batch": 2}, {"name": "000004", "epoch": 1, "batch": 1}, final])
+    write_json_lines(tmp_path / "metrics.jsonl", [{"step": step} for step in range(5)])
     correct_checkpoints(path, batches=3, steps=5)
     assert [record["name"] for record in read_json_lines(path)] == ["000002", "final"]
     assert list(read_json_lines(path))[-1] == final
+
+
+def test_a_checkpoint_of_a_step_that_was_not_logged_is_left_out(tmp_path: Path) -> None:
+    """The loop logs a step after its checkpoint; a kill between the two would leave a step out of the metrics for good."""
+    path = tmp_path / "checkpoints.jsonl"
+    write_json_lines(path, [{"name": "000002", "epoch": 0, "batch": 2}, {"name": "000004", "epoch": 1, "batch": 1}])
+    metrics = tmp_path / "metrics.jsonl"
+    write_json_lines(metrics, [{"step": step} for step in range(4)])
+    with metrics.open("a") as file:
+        file.write('{"step": 4, "train')
+    correct_checkpoints(path, batches=3, steps=10)
+    assert [record["name"] for record in read_json_lines(path)] == ["000002"]
 
 
 @pytest.mark.parametrize("prompt", [None, "Write short lines."])

@@ -213,16 +213,18 @@ def correct_checkpoints(path: Path, batches: int, steps: int) -> None:
     """Make the records of a killed run say which batch comes next.
 
     The cookbook's loop saves a checkpoint after the optimizer step of batch N but records N as the batch to go on
-    with, so the step would be done twice. Records torn by the kill, and those past which nothing is left to do
-    (the loop would not save a final checkpoint), are left out.
+    with, so the step would be done twice. Records torn by the kill, those of a step whose metrics the kill came before, and
+    those past which nothing is left to do (the loop would not save a final checkpoint), are left out.
     """
     if not path.exists():
         return
+    metrics = path.with_name("metrics.jsonl")
+    logged = {row.get("step") for row in read_json_lines(metrics, torn_tail=True)} if metrics.exists() else set()
     records = []
     for record in read_json_lines(path, torn_tail=True):
         if record.get("name") != "final" and not record.get("next_batch"):
             ahead = record.get("epoch", 0) * batches + record["batch"] + 1
-            if ahead >= steps:
+            if ahead >= steps or ahead - 1 not in logged:
                 continue
             record |= {"epoch": ahead // batches, "batch": ahead % batches, "next_batch": True}
         records.append(record)

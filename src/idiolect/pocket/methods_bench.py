@@ -102,13 +102,14 @@ async def _sft_synthetic(case: Case) -> Writer:
 
 
 async def _sft_both(case: Case) -> Writer:
+    """As `idiolect sft` goes about it."""
     made, _ = await synthetic_data(case.connection, case.place, case.settings, case.rows, case.heldout)
-    return await sft(case.connection, case.place, case.settings, case.rows, made, _BARE)
+    return await sft(case.connection, case.place, case.settings, case.rows, made, _BOTH)
 
 
 async def _sft_ditto(case: Case) -> Writer:
     """DITTO from the policy that was fine-tuned on own and synthetic texts."""
-    return await _ditto_of(case, _PLAIN, first=await _sft_both(case))
+    return await _ditto_of(case, _ONWARD, first=await _sft_both(case))
 
 
 async def _rlaif(case: Case) -> Writer:
@@ -120,7 +121,7 @@ async def _rlaif(case: Case) -> Writer:
 
 async def _chain(case: Case) -> Writer:
     """SFT on own and synthetic texts, RLAIF from there, DITTO from there."""
-    return await _ditto_of(case, _PLAIN, first=await _rlaif(case))
+    return await _ditto_of(case, _ONWARD, first=await _rlaif(case))
 
 
 async def _spin(case: Case) -> Writer:
@@ -143,10 +144,10 @@ async def _ditto_of(case: Case, config: DittoConfig, first: Writer | None = None
 
 
 _PROMPTED, _WRITTEN = (PromptingConfig(),), (PromptingConfig(), SynthesisConfig())
-_BARE, _VOICE = SftConfig(varied=False), SftConfig(data="demonstrations", prompted=True, steps=240)
-_TUNED = (*_WRITTEN, _BARE)
+_BARE, _BOTH, _VOICE = SftConfig(varied=False), SftConfig(), SftConfig(data="demonstrations", prompted=True, steps=240)
+_TUNED = (*_WRITTEN, _BOTH)
 _REWARDED = (*_TUNED, RlaifConfig())
-_PLAIN, _OURS = DittoConfig(prompted=False, varied=False), DittoConfig(prompted=True)
+_PLAIN, _OURS, _ONWARD = DittoConfig(prompted=False, varied=False), DittoConfig(prompted=True), DittoConfig()
 
 MAKERS: dict[str, tuple[Callable[[Case], Awaitable[Writer] | Writer], tuple[BaseModel, ...]]] = {
     "baseline": (_baseline, ()),
@@ -154,15 +155,15 @@ MAKERS: dict[str, tuple[Callable[[Case], Awaitable[Writer] | Writer], tuple[Base
     "few_shot": (_few_shot, _PROMPTED),
     "prompt_optimized": (_prompt_optimized, (*_PROMPTED, OptimizeConfig())),
     "sft": (_sft, (_BARE,)),
-    "sft_synthetic": (_sft_synthetic, _TUNED),
+    "sft_synthetic": (_sft_synthetic, (*_WRITTEN, _BARE)),
     "sft_both": (_sft_both, _TUNED),
     "sft_prompted": (_sft_prompted, (*_PROMPTED, _VOICE)),
     "spin": (_spin, (_PLAIN,)),
     "rlaif": (_rlaif, _REWARDED),
     "ditto": (_ditto, (_PLAIN,)),
     "ditto_prompted": (_ditto_prompted, (*_PROMPTED, _OURS)),
-    "sft_ditto": (_sft_ditto, (*_TUNED, _PLAIN)),
-    "sft_rlaif_ditto": (_chain, (*_REWARDED, _PLAIN)),
+    "sft_ditto": (_sft_ditto, (*_TUNED, _ONWARD)),
+    "sft_rlaif_ditto": (_chain, (*_REWARDED, _ONWARD)),
 }
 """Every method under its name in the results, and the settings on which its figures rest; another one is a line here."""
 
