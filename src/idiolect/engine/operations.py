@@ -115,6 +115,7 @@ class _Attention(torch.autograd.Function):
     def backward(ctx, dout):  # pyright: ignore[reportIncompatibleMethodOverride]
         qkv, q, k, out, normalizers, inverse, norm, *angles = ctx.saved_tensors
         *_, heads, kv_heads, size = ctx.shape
+        # Zeros, since queries that were not asked are passed over.
         dqkv, dq, dk = torch.empty_like(qkv), torch.zeros_like(q), torch.empty_like(k)
         v, dv = (kernels.Row(whole, (heads + kv_heads) * size) for whole in (qkv, dqkv))
         arguments = (q, k, v, qkv.shape[1], out, normalizers, dout.contiguous(), dq, dk, dv)

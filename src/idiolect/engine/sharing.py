@@ -33,6 +33,10 @@ class Shared:
     """[N]: the number among ``own`` of each flat token."""
     others: torch.Tensor
     """[N - U]: the flat places of the tokens that are not computed."""
+    repeated: torch.Tensor
+    """[R]: the numbers among ``own`` of the tokens that stand in several sequences."""
+    which: torch.Tensor
+    """[N - U]: the number among ``repeated`` of each of the ``others``."""
 
     def once(self, x: torch.Tensor) -> torch.Tensor:
         """[N, ...] -> [U, ...]."""
@@ -54,9 +58,7 @@ def shared_beginnings(sequences: Sequence[torch.Tensor], device: torch.device) -
     total = sum(map(len, rows))
     if sum(asked) < _WORTH * total:
         return None
-    starts = [0]
-    for row in rows:
-        starts.append(starts[-1] + len(row))
+    starts = [0, *itertools.accumulate(map(len, rows))]
     computed = torch.ones(total, dtype=torch.bool)
     for start, count in zip(starts, asked, strict=False):
         computed[start : start + count] = False
@@ -64,7 +66,8 @@ def shared_beginnings(sequences: Sequence[torch.Tensor], device: torch.device) -
     for before, after in itertools.pairwise(order):
         places[starts[after] : starts[after] + asked[after]] = places[starts[before] : starts[before] + asked[after]]
     own, others = computed.nonzero().squeeze(1), (~computed).nonzero().squeeze(1)
-    return Shared(torch.tensor(asked), own.to(device), places.to(device), others.to(device))
+    repeated, which = places[others].unique(return_inverse=True)
+    return Shared(torch.tensor(asked), *(index.to(device) for index in (own, places, others, repeated, which)))
 
 
 def _in_common(one: torch.Tensor, other: torch.Tensor) -> int:
@@ -83,8 +86,7 @@ class _Spread(torch.autograd.Function):
     def backward(ctx, gradient):  # pyright: ignore[reportIncompatibleMethodOverride]
         shared = ctx.shared
         result = gradient.index_select(0, shared.own)
-        repeated, number = shared.places[shared.others].unique(return_inverse=True)
         # A token may stand in hundreds of sequences, so their gradients are summed in float32 at least.
-        sums = result.index_select(0, repeated).to(torch.promote_types(result.dtype, torch.float32))
-        sums.index_add_(0, number, gradient.index_select(0, shared.others).to(sums.dtype))
-        return result.index_copy_(0, repeated, sums.to(result.dtype)), None
+        sums = result.index_select(0, shared.repeated).to(torch.promote_types(result.dtype, torch.float32))
+        sums.index_add_(0, shared.which, gradient.index_select(0, shared.others).to(sums.dtype))
+        return result.index_copy_(0, shared.repeated, sums.to(result.dtype)), None

@@ -231,9 +231,10 @@ EXPORT void NAME(attention)(int64_t S, const int64_t *starts, const int64_t *ask
         }
 }
 
-/* The gradient of attention for dout [N, heads, D] -> dq [N, heads, D], dk [N, kv, D], and dv with rows vstride apart. Of what comes
-   before asked[s] dq is 0 or left as it is, if dout is 0 there. The weights are computed anew and transposed, [places, queries], ROWS queries at once: so they are the left side of the products for keys and values
-   as they stand, and each query's number is a lane. Dao 2023 (arXiv 2307.08691), algorithm 2. */
+/* The gradient of attention for dout [N, heads, D] -> dq [N, heads, D], dk [N, kv, D], and dv with rows vstride apart. Before token
+   asked[s] of a sequence dout is 0, and dq 0 or left as it is. The weights are computed anew and transposed, [places, queries], ROWS
+   queries at once: so they are the left side of the products for keys and values as they stand, and each query's number is a lane.
+   Dao 2023 (arXiv 2307.08691), algorithm 2. */
 EXPORT void NAME(attention_backward)(int64_t S, const int64_t *starts, const int64_t *asked, int64_t heads, int64_t kv, int64_t D,
                                      const T *q, const T *k, const T *v, int64_t vstride, const T *out, const float *normalizers,
                                      const T *dout, T *dq, T *dk, T *dv) {
