@@ -134,7 +134,8 @@ def agreements_table(results: Results) -> Table:
         ("judges", "same verdict", "Cohen's κ"),
         rows,
         caption="On all pairs against the baseline: win, tie or loss. κ takes out what two judges agree on by chance; 0 is chance, 1 is "
-        "always.",
+        "always. “Facts” asks only which draft has fewer faults against its request, a tie where both have none: of the voice it says "
+        "nothing, and it need not agree with a judge of that.",
     )
 
 
