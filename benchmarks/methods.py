@@ -65,8 +65,9 @@ def page(result: dict[str, Any], cases: Cases, plan: Plan) -> str:
         ahead = "; ".join(f"of {name} {_cell(lead(cases, name, RIVALS).model_dump())}" for name in leaders)
         lines += [
             f"Win rate over all match-ups, less the mean of those of {', '.join(RIVALS)}: {ahead}. The paper has 0.19 for DITTO",
-            "(arXiv 2406.00888). Only what is called `prompted` is fine-tuned, and writes, after the style description, and is shown the",
-            "person's texts with made-up names, days and numbers; the others are shown them as they are.",
+            "(arXiv 2406.00888). What is called `prompted` is fine-tuned, and writes, after the style description. It, `sft_both`, `rlaif`",
+            "and `sft_rlaif_ditto` are shown the person's texts with made-up names, days and numbers, as the commands do by default;",
+            "`sft`, `sft_synthetic`, `spin` and `ditto` are shown texts as they are.",
             "",
         ]
     lines += ["## Win rates, row over column", "", f"| | {' | '.join(order)} |", f"|---|{'---|' * len(order)}"]
