@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from idiolect.cli.local_engine import connected
 from idiolect.errors import InputError
-from idiolect.pocket.methods_bench import MEASURES, Plan, _known, _made_with, _path, cases_done, lead, summary
+from idiolect.pocket.methods_bench import MEASURES, Plan, _known, _made_with, _path, bench_methods, cases_done, lead, summary
 from idiolect.workspace import write_json
 
 REQUESTS = 8
@@ -73,3 +74,29 @@ def test_scores_that_other_settings_gave_are_not_taken(tmp_path: Path) -> None:
     assert _known(tmp_path, plan, 3, 0) == {"baseline": kept}
     assert _made_with("baseline") != _made_with("ditto") != _made_with("sft_ditto")
     assert _known(tmp_path, plan, 3, 1) == {}
+
+
+def test_authors_at_once_score_as_one_after_the_other(tmp_path: Path) -> None:
+    """Two authors' real drafts, each with an engine of its own; a second run measures nothing anew."""
+    plan = Plan("development", 0, 2, 1, 2, 7, ("baseline",))
+    told: list[tuple[int, int]] = []
+    results = {
+        jobs: bench_methods(tmp_path / str(jobs), plan, connected, lambda what, done, total: told.append((done, total)), jobs=jobs)
+        for jobs in (1, 2)
+    }
+    assert results[1] == results[2]
+    assert results[2]["authors"] == 2
+    assert told[-1] == (2, 2)
+    files = sorted((tmp_path / "2" / "scores").iterdir())
+    before = [path.read_bytes() for path in files]
+    assert len(files) == 2
+    bench_methods(tmp_path / "2", plan, connected, lambda *_: None, jobs=2)
+    assert [path.read_bytes() for path in files] == before
+
+
+def test_what_goes_wrong_in_another_process_is_said_whole(tmp_path: Path) -> None:
+    (tmp_path / "development-1-0-7").mkdir()
+    (tmp_path / "development-1-0-7" / "notes.txt").write_text("in the way")
+    plan = Plan("development", 1, 1, 1, 2, 7, ("baseline",))
+    with pytest.raises(InputError, match=r"development-1-0-7: is not empty and holds no demo\. Name another folder"):
+        bench_methods(tmp_path, plan, connected, lambda *_: None, jobs=2)

@@ -32,7 +32,10 @@ _TITLES = {
 }
 
 
-_NAMES = "baseline, prompt, few_shot, prompt_optimized, sft, sft_synthetic, sft_both, spin, rlaif, ditto, sft_ditto, sft_rlaif_ditto"
+_NAMES = (
+    "baseline, prompt, few_shot, prompt_optimized, sft, sft_synthetic, sft_both, sft_prompted, spin, rlaif, ditto, ditto_prompted, "
+    "sft_ditto, sft_rlaif_ditto"
+)
 
 
 @bench.callback()
@@ -83,6 +86,7 @@ def methods(
     scores: Annotated[
         Path | None, typer.Option(help="The folder of what was measured already, and is now.", show_default="OUT/scores")
     ] = None,
+    jobs: Annotated[int, typer.Option(min=1, help="Authors at once, each on its share of the cores.")] = 1,
     as_json: AsJson = False,
 ) -> None:
     """Run every method for many simulated authors and count who wins; run again, it goes on."""
@@ -92,7 +96,7 @@ def methods(
 
     plan = Plan(split, first, authors, seeds, requests, demonstrations, tuple(method or MAKERS))
     with bars() as progress:
-        result = bench_methods(out.expanduser().resolve(), plan, lambda settings, place: connected(settings, place), progress, scores)
+        result = bench_methods(out.expanduser().resolve(), plan, connected, progress, scores, jobs)
     write_json(out / "methods.json", result)
     report(as_json, result, f"{_ranked(result)}\nWritten to {out / 'methods.json'}")
 

@@ -7,15 +7,20 @@ one author and seed is kept in a small file of scores, so a killed bench goes on
 from __future__ import annotations
 
 import hashlib
+import os
+import threading
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from functools import cache
+from multiprocessing import get_context, parent_process
 from pathlib import Path
 from statistics import mean
 from typing import Any
 
+import joblib
 from pydantic import BaseModel
 
 from idiolect.corpus import Demonstration
@@ -187,22 +192,62 @@ class Plan:
             raise InputError(f"unknown method {unknown[0]!r}", where="--method", hint=f"There are: {', '.join(MAKERS)}")
 
 
-def bench_methods(folder: Path, plan: Plan, connect: Connect, progress: Progress, scores: Path | None = None) -> dict[str, Any]:
+def bench_methods(
+    folder: Path, plan: Plan, connect: Connect, progress: Progress, scores: Path | None = None, jobs: int = 1
+) -> dict[str, Any]:
     """Run what is not done yet, author by author; then the summary of all that is done for every method of the plan.
 
-    ``scores`` is the folder of what was measured, by default one in ``folder``, where each author's work lies.
+    ``scores`` is the folder of what was measured, by default one in ``folder``, where each author's work lies. With ``jobs`` so many
+    authors are at work at once, each in a process of its own, which ``connect`` has to reach whole (pickled), on its share of the cores.
     """
     kept = scores or folder / "scores"
     cases = [(number, seed) for seed in range(plan.seeds) for number in range(plan.first, plan.first + plan.authors)]
-    for done, (number, seed) in enumerate(cases):
-        progress("Authors and seeds", done, len(cases))
-        _run_case(folder, kept, plan, number, seed, connect, progress)
-    progress("Authors and seeds", len(cases), len(cases))
+    if jobs > 1:
+        _run_at_once(jobs, folder, kept, plan, cases, connect, progress)
+    else:
+        for done, (number, seed) in enumerate(cases):
+            progress("Authors and seeds", done, len(cases))
+            _run_case(folder, kept, plan, number, seed, connect, progress)
+        progress("Authors and seeds", len(cases), len(cases))
     return summary({case: {name: _known(kept, plan, *case)[name] for name in plan.methods} for case in cases})
 
 
+def _run_at_once(
+    jobs: int, folder: Path, scores: Path, plan: Plan, cases: Sequence[tuple[int, int]], connect: Connect, progress: Progress
+) -> None:
+    total = len(cases) * len(plan.methods)
+    threads = max(1, joblib.cpu_count() // jobs)
+    with ProcessPoolExecutor(jobs, get_context("spawn"), _with_parent, (threads,)) as pool:
+        missing = [case for case in cases if len(_measured(scores, plan, *case)) < len(plan.methods)]
+        running = {pool.submit(_run_case, folder, scores, plan, *case, connect, _silent) for case in missing}
+        try:
+            while running:
+                progress("Methods measured", sum(len(_measured(scores, plan, *case)) for case in cases), total)
+                ended, running = wait(running, timeout=2, return_when=FIRST_COMPLETED)
+                for one in ended:
+                    one.result()
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
+    progress("Methods measured", total, total)
+
+
+def _with_parent(threads: int) -> None:
+    """A process of the bench: computes with its share of the cores, and ends with the one that started it, however that ends."""
+    os.environ["OMP_NUM_THREADS"] = str(threads)
+    parent = parent_process()
+    assert parent is not None
+
+    def follow() -> None:
+        parent.join()
+        os._exit(1)
+
+    threading.Thread(target=follow, daemon=True).start()
+
+
 def _run_case(folder: Path, scores: Path, plan: Plan, number: int, seed: int, connect: Connect, progress: Progress) -> None:
-    missing = [name for name in plan.methods if name not in _known(scores, plan, number, seed)]
+    measured = _measured(scores, plan, number, seed)
+    missing = [name for name in plan.methods if name not in measured]
     if not missing:
         return
     place = Workspace(folder / f"{plan.split}-{number}-{seed}-{plan.demonstrations}")
@@ -223,6 +268,11 @@ def _run_case(folder: Path, scores: Path, plan: Plan, number: int, seed: int, co
                 {**_known(scores, plan, number, seed), name: {**found, "seconds": seconds, "made_with": _made_with(name)}},
             )
         progress(f"Author {number}, seed {seed}", len(missing), len(missing))
+
+
+def _measured(scores: Path, plan: Plan, number: int, seed: int) -> set[str]:
+    """The plan's methods that need not be run any more."""
+    return set(plan.methods) & set(_known(scores, plan, number, seed))
 
 
 async def _awaited(made: Awaitable[Writer]) -> Writer:
