@@ -95,8 +95,9 @@ def test_authors_at_once_score_as_one_after_the_other(tmp_path: Path) -> None:
 
 
 def test_what_goes_wrong_in_another_process_is_said_whole(tmp_path: Path) -> None:
-    (tmp_path / "development-1-0-7").mkdir()
-    (tmp_path / "development-1-0-7" / "notes.txt").write_text("in the way")
-    plan = Plan("development", 1, 1, 1, 2, 7, ("baseline",))
-    with pytest.raises(InputError, match=r"development-1-0-7: is not empty and holds no demo\. Name another folder"):
+    for name in ("development-0-0-7", "development-1-0-7"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "notes.txt").write_text("in the way")
+    plan = Plan("development", 0, 2, 1, 2, 7, ("baseline",))
+    with pytest.raises(InputError, match=r"development-\d-0-7: is not empty and holds no demo\. Name another folder"):
         bench_methods(tmp_path, plan, connected, lambda *_: None, jobs=2)

@@ -86,7 +86,9 @@ def methods(
     scores: Annotated[
         Path | None, typer.Option(help="The folder of what was measured already, and is now.", show_default="OUT/scores")
     ] = None,
-    jobs: Annotated[int, typer.Option(min=1, help="Authors at once, each on its share of the cores.")] = 1,
+    jobs: Annotated[
+        int | None, typer.Option(min=1, help="Authors at once, each on its share of the cores.", show_default="one a core")
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Run every method for many simulated authors and count who wins; run again, it goes on."""

@@ -193,21 +193,23 @@ class Plan:
 
 
 def bench_methods(
-    folder: Path, plan: Plan, connect: Connect, progress: Progress, scores: Path | None = None, jobs: int = 1
+    folder: Path, plan: Plan, connect: Connect, progress: Progress, scores: Path | None = None, jobs: int | None = None
 ) -> dict[str, Any]:
     """Run what is not done yet, author by author; then the summary of all that is done for every method of the plan.
 
-    ``scores`` is the folder of what was measured, by default one in ``folder``, where each author's work lies. With ``jobs`` so many
-    authors are at work at once, each in a process of its own, which ``connect`` has to reach whole (pickled), on its share of the cores.
+    ``scores`` is the folder of what was measured, by default one in ``folder``, where each author's work lies. So many authors as
+    ``jobs``, by default one a core, are at work at once, each in a process of its own, which ``connect`` has to reach whole (pickled).
     """
     kept = scores or folder / "scores"
     cases = [(number, seed) for seed in range(plan.seeds) for number in range(plan.first, plan.first + plan.authors)]
+    missing = [case for case in cases if len(_measured(kept, plan, *case)) < len(plan.methods)]
+    jobs = min(jobs or joblib.cpu_count(), len(missing))
     if jobs > 1:
-        _run_at_once(jobs, folder, kept, plan, cases, connect, progress)
+        _run_at_once(jobs, folder, kept, plan, missing, connect, progress)
     else:
-        for done, (number, seed) in enumerate(cases):
+        for done, case in enumerate(missing, len(cases) - len(missing)):
             progress("Authors and seeds", done, len(cases))
-            _run_case(folder, kept, plan, number, seed, connect, progress)
+            _run_case(folder, kept, plan, *case, connect, progress)
         progress("Authors and seeds", len(cases), len(cases))
     return summary({case: {name: _known(kept, plan, *case)[name] for name in plan.methods} for case in cases})
 
@@ -215,11 +217,11 @@ def bench_methods(
 def _run_at_once(
     jobs: int, folder: Path, scores: Path, plan: Plan, cases: Sequence[tuple[int, int]], connect: Connect, progress: Progress
 ) -> None:
+    """Each process computes on its share of the cores. If one fails, the others end the author that they are at."""
     total = len(cases) * len(plan.methods)
     threads = max(1, joblib.cpu_count() // jobs)
     with ProcessPoolExecutor(jobs, get_context("spawn"), _with_parent, (threads,)) as pool:
-        missing = [case for case in cases if len(_measured(scores, plan, *case)) < len(plan.methods)]
-        running = {pool.submit(_run_case, folder, scores, plan, *case, connect, _silent) for case in missing}
+        running = {pool.submit(_run_case, folder, scores, plan, *case, connect, _silent) for case in cases}
         try:
             while running:
                 progress("Methods measured", sum(len(_measured(scores, plan, *case)) for case in cases), total)
