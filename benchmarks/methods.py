@@ -26,6 +26,8 @@ MEASURED = {
     "invented": "invents",
     "verbatim_overlap": "copied",
 }
+COLOURS = [f"C{number}" for number in range(10)] + ["black", "gold", "navy", "darkgreen"]
+"""As many as there are methods."""
 STYLE = {"svg.hashsalt": "idiolect", "font.size": 9, "axes.spines.top": False, "axes.spines.right": False}
 
 
@@ -77,19 +79,20 @@ def page(result: dict[str, Any], cases: Cases, plan: Plan) -> str:
     return "\n".join([*lines, "", "![Style against facts kept](methods.svg)", ""])
 
 
-def efficiency(split: str, requests: int, methods: tuple[str, ...]) -> dict[str, dict[int, dict[str, Any]]]:
-    """For each method the style by the number of demonstrations, of the authors that have every number and method."""
+def efficiency(split: str, requests: int, methods: tuple[str, ...]) -> tuple[dict[str, dict[int, dict[str, Any]]], int]:
+    """For each method the style by the number of demonstrations, of the authors that have every number and method; how many these are."""
     plans = {count: Plan(split=split, requests=requests, demonstrations=count, methods=methods) for count in COUNTS}
     found = {count: cases_done(SCORES, plan) for count, plan in plans.items()}
     found = {count: cases for count, cases in found.items() if cases}
     shared = set.intersection(*map(set, found.values())) if len(found) > 1 else set()
     results = {count: summary({case: cases[case] for case in sorted(shared)})["methods"] for count, cases in found.items() if shared}
-    return {name: {count: one[name] for count, one in results.items()} for name in methods} if results else {}
+    curves = {name: {count: one[name] for count, one in results.items()} for name in methods} if results else {}
+    return curves, len({author for author, _ in shared})
 
 
-def efficiency_table(curves: dict[str, dict[int, dict[str, Any]]]) -> str:
+def efficiency_table(curves: dict[str, dict[int, dict[str, Any]]], authors: int) -> str:
     counts = list(next(iter(curves.values())))
-    lines = ["", "## Style and facts kept by the number of demonstrations", ""]
+    lines = ["", "## Style and facts kept by the number of demonstrations", "", f"Of {authors} of the authors.", ""]
     lines += [f"| method | {' | '.join(map(str, counts))} |", f"|---|{'---|' * len(counts)}"]
     for name, curve in curves.items():
         cells = [f"{_cell(one['style'])}, {one['facts']['mean']:.2f}" for one in curve.values()]
@@ -103,10 +106,10 @@ def _plot(result: dict[str, Any], path: Path) -> None:
 
     with pyplot.rc_context(STYLE):
         figure, axes = pyplot.subplots(figsize=(6, 4), layout="constrained")
-        for name in mean_wins(result):
+        for name, colour in zip(mean_wins(result), COLOURS, strict=False):
             style, facts = (result["methods"][name][measure] for measure in ("style", "facts"))
             spread = [[[one["mean"] - one["low"]], [one["high"] - one["mean"]]] for one in (facts, style)]
-            axes.errorbar(facts["mean"], style["mean"], xerr=spread[0], yerr=spread[1], fmt="o", ms=5, lw=1, label=name)
+            axes.errorbar(facts["mean"], style["mean"], xerr=spread[0], yerr=spread[1], fmt="o", ms=5, lw=1, color=colour, label=name)
         axes.set(xlabel="facts kept", ylabel="style (traits and habits)", xlim=(None, 1.01), ylim=(0, 1.01))
         axes.legend(loc="center left", bbox_to_anchor=(1, 0.5), frameon=False)
         figure.savefig(path, metadata={"Date": None})
@@ -148,9 +151,9 @@ def main() -> None:
     text = page(result, cases, plan)
     options.out.mkdir(parents=True, exist_ok=True)
     _plot(result, options.out / "methods.svg")
-    curves = efficiency(options.split, options.requests, tuple(options.curve or ("few_shot", "sft", "ditto")))
+    curves, authors = efficiency(options.split, options.requests, tuple(options.curve or ("few_shot", "sft", "ditto")))
     if curves:
-        text += efficiency_table(curves)
+        text += efficiency_table(curves, authors)
         _plot_efficiency(curves, options.out / "demonstrations.svg")
     write_json(options.out / "methods.json", result)
     write_atomic(options.out / "methods.md", text)
