@@ -7,6 +7,7 @@ numbers of demonstrations also ``demonstrations.svg``. Only authors for whom eve
 from __future__ import annotations
 
 import argparse
+import itertools
 from pathlib import Path
 from typing import Any
 
@@ -106,7 +107,7 @@ def _plot(result: dict[str, Any], path: Path) -> None:
 
     with pyplot.rc_context(STYLE):
         figure, axes = pyplot.subplots(figsize=(6, 4), layout="constrained")
-        for name, colour in zip(mean_wins(result), COLOURS, strict=False):
+        for name, colour in zip(mean_wins(result), itertools.cycle(COLOURS), strict=False):
             style, facts = (result["methods"][name][measure] for measure in ("style", "facts"))
             spread = [[[one["mean"] - one["low"]], [one["high"] - one["mean"]]] for one in (facts, style)]
             axes.errorbar(facts["mean"], style["mean"], xerr=spread[0], yerr=spread[1], fmt="o", ms=5, lw=1, color=colour, label=name)

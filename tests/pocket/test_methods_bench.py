@@ -7,9 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from idiolect.cli.bench import _NAMES
 from idiolect.cli.local_engine import connected
 from idiolect.errors import InputError
-from idiolect.pocket.methods_bench import MEASURES, Plan, _known, _made_with, _path, bench_methods, cases_done, lead, summary
+from idiolect.pocket.methods_bench import MAKERS, MEASURES, Plan, _known, _made_with, _path, bench_methods, cases_done, lead, summary
 from idiolect.workspace import write_json
 
 REQUESTS = 8
@@ -60,6 +61,10 @@ def test_authors_that_lack_a_method_are_not_counted(tmp_path: Path) -> None:
     write_json(_path(tmp_path, plan, 4, 0), {"ditto": whole["ditto"]})
     write_json(_path(tmp_path, Plan(demonstrations=30), 5, 0), whole)
     assert cases_done(tmp_path, plan) == {(3, 0): whole, (11, 2): whole}
+
+
+def test_the_command_names_every_method() -> None:
+    assert set(_NAMES.split(", ")) == set(MAKERS)
 
 
 def test_an_unknown_method_is_named() -> None:

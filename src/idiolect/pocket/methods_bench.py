@@ -250,8 +250,6 @@ def _with_parent(threads: int) -> None:
 def _run_case(folder: Path, scores: Path, plan: Plan, number: int, seed: int, connect: Connect, progress: Progress) -> None:
     measured = _measured(scores, plan, number, seed)
     missing = [name for name in plan.methods if name not in measured]
-    if not missing:
-        return
     place = Workspace(folder / f"{plan.split}-{number}-{seed}-{plan.demonstrations}")
     settings = prepare(place, number, plan.split, demonstrations_wanted=plan.demonstrations).model_copy(update={"seed": seed})
     rows, heldout = load_demonstrations(place.demonstrations), load_demonstrations(place.heldout)[: plan.requests]
