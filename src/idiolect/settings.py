@@ -187,6 +187,8 @@ class Settings(BaseSettings):
     """How many of the newest texts are held out, at most; never more than a fifth."""
     tries: int = Field(default=16, ge=1)
     """Drafts that are sampled at most to get one in which the checks find nothing wrong; 1 takes the first as it is."""
+    fallback: bool = True
+    """Where the checks find a fault in all tries of the writer that most was learnt for, the workspace's others are asked in turn."""
 
     @classmethod
     def settings_customise_sources(

@@ -23,7 +23,7 @@ PAST = [Demonstration(input="", output="Hi Ann,\n\nthe flat in Kirkstall costs 6
 
 def checked(request: str, text: str, *, allowed: tuple[str, ...] = (), finished: bool = True) -> CheckedDraft:
     found = FidelityChecker(PAST).check(Demonstration(input=request, output=""), text, finished=finished, allowed=allowed)
-    return CheckedDraft(Draft(request, text, 1, 0.0, finished), found, ())
+    return CheckedDraft(Draft(request, text, 1, 0.0, finished), "x", found, ())
 
 
 def test_facts_of_past_mail_and_of_the_answered_one_are_no_inventions() -> None:
@@ -40,7 +40,7 @@ def test_a_general_model_reads_the_thread_and_past_mail_and_their_facts_are_told
     quoted, thread = "What does the flat cost?", "What does the flat cost?\n\n> Raj says that it is free from Friday."
     done = connection.run(
         checked_draft(
-            connection, writer, "Tell Ann what the flat costs", PAST, seed=0, quoted=quoted, thread=thread, past=1, instructed=instructed
+            connection, [writer], "Tell Ann what the flat costs", PAST, seed=0, quoted=quoted, thread=thread, past=1, instructed=instructed
         )
     )
     assert done.found.invented == ()
@@ -71,7 +71,7 @@ def test_tries_keep_facts_that_the_first_draft_loses(tmp_path: Path) -> None:
     with start_engine(pocket_model(), state=tmp_path) as engine, Connection(engine.url, engine.token) as connection:
 
         def kept(tries: int) -> float:
-            made = [connection.run(checked_draft(connection, writer, row.input, [], seed=1, tries=tries)) for row in rows]
+            made = [connection.run(checked_draft(connection, [writer], row.input, [], seed=1, tries=tries)) for row in rows]
             assert {one.draft.tries for one in made if one.found.faults} <= {tries}
             # By the simulator's own facts, which the choice does not know.
             return mean(mean(facts_kept(row.facts, one.draft.text)) for row, one in zip(rows, made, strict=True) if row.facts)

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from idiolect.errors import InputError
-from idiolect.methods.run import all_runs, all_writers, open_run, writer_named
+from idiolect.methods.run import all_runs, all_writers, open_run, writer_named, writers_in_turn
 from idiolect.service import Writer
 from idiolect.workspace import Workspace
 
@@ -54,6 +54,30 @@ def test_the_writer_that_most_was_learnt_for_is_chosen(tmp_path: Path) -> None:
     assert writer_named(place, "prompt").name == "prompt"
     with pytest.raises(InputError, match="There are: baseline, sft, prompt"):
         writer_named(place, "ditto")
+
+
+def test_who_is_fallen_back_on_is_who_less_was_learnt_for(tmp_path: Path) -> None:
+    place = Workspace(tmp_path)
+    for made in (
+        writer("baseline"),
+        writer("prompt", system_prompt="x"),
+        writer("few_shot", examples=[("a", "b")]),
+        writer("sft", adapter="tinker://a/sampler_weights/b"),
+        writer("ditto", adapter="tinker://a/sampler_weights/c"),
+        writer("improved", system_prompt="y"),
+    ):
+        open_run(place, made.name, {}).finish(made)
+    other = Writer(name="other", base_model="n", renderer="r", system_prompt="z")
+    open_run(place, "other", {}).finish(other)
+    assert [one.name for one in writers_in_turn(place)] == ["ditto", "sft", "improved", "few_shot", "prompt"]
+    assert [one.name for one in writers_in_turn(place, fallback=False)] == ["ditto"]
+    # Who is asked for by name answers alone.
+    assert [one.name for one in writers_in_turn(place, "ditto")] == ["ditto"]
+
+
+def test_a_workspace_with_a_baseline_alone_has_nobody_to_fall_back_on(tmp_path: Path) -> None:
+    open_run(Workspace(tmp_path), "baseline", {}).finish(writer("baseline"))
+    assert [one.name for one in writers_in_turn(Workspace(tmp_path))] == ["baseline"]
 
 
 def test_a_broken_writer_file_is_named(tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ import pytest
 
 from checkpoints import tiny_checkpoint
 from idiolect.errors import InputError, ServiceError
-from idiolect.service import BestOf, Connection, Draft, Model, Writer, complete, derive_seed, draft, renderer_name
+from idiolect.service import BestOf, Connection, Draft, Model, Writer, cascade, complete, derive_seed, draft, renderer_name
 from idiolect.service.datums import prompt_tokens, training_datum
 from running_engine import start_engine
 
@@ -101,6 +101,31 @@ def test_a_faulty_draft_is_the_best_of_its_tries(connection: Connection, model: 
     assert all(one.tokens > first.tokens and one.seconds > 0 for one, first in ((found[0], plain[0]), (found[2], plain[2])))
     # Where nothing is better, the first try stands.
     assert [one.text for one in chosen(lambda *_: 1)] == [one.text for one in plain]
+
+
+def test_where_a_writers_tries_all_have_faults_the_next_is_asked(connection: Connection, model: Model) -> None:
+    short, long, none = (
+        Writer(name=name, base_model=model.base_model, renderer=model.renderer, max_tokens=tokens, temperature=1.0)
+        for name, tokens in (("short", 3), ("long", 12), ("none", 1))
+    )
+    requests = ["a", "b", "c"]
+    alone = {one.name: connection.run(draft(connection, one, requests, seed=0)) for one in (short, long)}
+
+    def written(writers: list[Writer], faults) -> list[tuple[str, Draft]]:
+        best_of = BestOf(4, lambda request, text, _: faults(request, text), "x")
+        return [(one.name, made) for one, made in connection.run(cascade(connection, writers, requests, seed=0, best_of=best_of))]
+
+    good = alone["long"][1].text
+    found = written([short, long, none], lambda request, text: int(request == "b" and text != good))
+    assert [name for name, _ in found] == ["short", "long", "short"]
+    assert [made.text for _, made in found][::2] == [made.text for made in alone["short"]][::2]
+    assert [made.tries for _, made in found] == [1, 4 + 1, 1]
+    assert found[1][1].text == good
+    assert found[1][1].tokens > alone["long"][1].tokens + 4
+    # All are asked where all have faults; of equals the earlier writer's stands.
+    found = written([short, long], lambda *_: 1)
+    assert [(name, made.text, made.tries) for name, made in found] == [("short", made.text, 8) for made in alone["short"]]
+    assert [made.tries for _, made in written([short], lambda *_: 1)] == [4, 4, 4]
 
 
 def test_the_context_length_is_known(connection: Connection, model: Model) -> None:

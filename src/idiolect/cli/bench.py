@@ -34,7 +34,7 @@ _TITLES = {
 
 _NAMES = (
     "baseline, prompt, few_shot, prompt_optimized, sft, sft_synthetic, sft_both, sft_prompted, spin, rlaif, ditto, ditto_prompted, "
-    "sft_ditto, sft_rlaif_ditto"
+    "ditto_fallback, sft_ditto, sft_rlaif_ditto"
 )
 
 

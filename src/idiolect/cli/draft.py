@@ -44,12 +44,12 @@ def draft(
     # The answered mail is fetched and the connection given up before the model writes: a server may hang up meanwhile.
     answers = _answered(account, password, reply, folder) if reply else None
     quoted, thread = (answers.text, answers.thread) if answers else ("", "")
-    done, writer = written(request, name, seed, workspace, quoted=quoted, thread=thread, past=past)
+    done = written(request, name, seed, workspace, quoted=quoted, thread=thread, past=past)
     message = compose(done.draft.text, sender=own, to=to, subject=subject, answers=answers)
     with Mailbox(account, password) as mailbox:
         place, new = mailbox.leave_draft(message)
     where = f"{'Left in' if new else 'It already lies in'} {place} of {account.shown}; nothing was sent"
-    values = {**told_of(done, writer), "folder": place, "new": new, "message_id": message["Message-ID"]}
+    values = {**told_of(done), "folder": place, "new": new, "message_id": message["Message-ID"]}
     report(as_json, values, f"{done.draft.text}\n\n{where}")
 
 

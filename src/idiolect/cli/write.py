@@ -12,7 +12,7 @@ from idiolect.cli.options import AsJson, Folder, open_workspace, report
 from idiolect.corpus.demonstrations import load_demonstrations
 from idiolect.errors import InputError
 from idiolect.evaluation.checked import CheckedDraft, checked_draft
-from idiolect.methods.run import writer_named
+from idiolect.methods.run import writers_in_turn
 from idiolect.workspace import read_text
 
 __all__ = ["Named", "Past", "Seed", "told_of", "write", "written"]
@@ -33,24 +33,22 @@ def write(
 ) -> None:
     """Write a draft for a request."""
     quoted = read_text(reply) if reply else ""
-    done, writer = written(request, name, seed, workspace, quoted=quoted, past=past)
-    report(as_json, told_of(done, writer), done.draft.text)
+    done = written(request, name, seed, workspace, quoted=quoted, past=past)
+    report(as_json, told_of(done), done.draft.text)
 
 
-def written(
-    request: str, name: str | None, seed: int | None, folder: Path, *, quoted: str, past: int, thread: str = ""
-) -> tuple[CheckedDraft, str]:
-    """A draft by a writer of the workspace, and the writer's name. What is to be looked at is said on stderr."""
+def written(request: str, name: str | None, seed: int | None, folder: Path, *, quoted: str, past: int, thread: str = "") -> CheckedDraft:
+    """A draft by a writer of the workspace. What is to be looked at is said on stderr."""
     if not request.strip():
         raise InputError("the request is empty", hint="Say what the text is to say")
     place, settings = open_workspace(folder)
-    writer = writer_named(place, name)
+    writers = writers_in_turn(place, name, fallback=settings.fallback)
     known = load_demonstrations(place.demonstrations) if place.demonstrations.is_file() else []
-    with connected(settings, place, [writer.base_model]) as connection:
+    with connected(settings, place, [writers[0].base_model]) as connection:
         done = connection.run(
             checked_draft(
                 connection,
-                writer,
+                writers,
                 request.strip(),
                 known,
                 seed=settings.seed if seed is None else seed,
@@ -61,17 +59,19 @@ def written(
                 tries=settings.tries,
             )
         )
+    if done.writer != writers[0].name:
+        typer.echo(f"Written by {done.writer}: the checks found more faults in all tries of {writers[0].name}", err=True)
     for remark in done.remarks:
         typer.echo(f"Check the draft: {remark}", err=True)
     for passage in done.passages:
         typer.echo(f"From {passage.source}{f', {passage.date}' if passage.date else ''}: {' '.join(passage.text.split())}", err=True)
-    return done, writer.name
+    return done
 
 
-def told_of(done: CheckedDraft, writer: str) -> dict[str, Any]:
+def told_of(done: CheckedDraft) -> dict[str, Any]:
     """What a program may want to know of a draft."""
     return {
-        "writer": writer,
+        "writer": done.writer,
         "text": done.draft.text,
         "finished": done.draft.finished,
         "missing": [fact.value for fact in done.found.lost],

@@ -14,7 +14,7 @@ class Fact(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
     kind: str
-    """Slot name: recipient, person, day, time, amount, topic, place, reason, item, count, code, address, link."""
+    """Slot name: recipient, person, day, time, amount, topic, place, reason, item, count, code, address, link, word."""
     value: str
 
 

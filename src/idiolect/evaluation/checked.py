@@ -10,9 +10,10 @@ from dataclasses import dataclass, replace
 
 from idiolect.corpus import Demonstration
 from idiolect.corpus.retrieval import Passage, PastMail
+from idiolect.evaluation.agreement import agreed_facts
 from idiolect.evaluation.fidelity import Fidelity, FidelityChecker, fewest_faults
 from idiolect.prompts import render
-from idiolect.service import Connection, Draft, Writer, draft
+from idiolect.service import Connection, Draft, Writer, cascade
 from idiolect.service.replies import reply_request, without_marks
 
 __all__ = ["CheckedDraft", "checked_draft", "with_past"]
@@ -20,9 +21,10 @@ __all__ = ["CheckedDraft", "checked_draft", "with_past"]
 
 @dataclass(frozen=True)
 class CheckedDraft:
-    """A draft, what was found in it, and the past mail that has to do with its request."""
+    """A draft, who wrote it, what was found in it, and the past mail that has to do with its request."""
 
     draft: Draft
+    writer: str
     found: Fidelity
     passages: tuple[Passage, ...]
 
@@ -51,19 +53,22 @@ class CheckedDraft:
 
 async def checked_draft(
     connection: Connection,
-    writer: Writer,
+    writers: Sequence[Writer],
     request: str,
     demonstrations: Sequence[Demonstration],
     *,
     seed: int,
+    plain: Writer | None = None,
     quoted: str = "",
     thread: str = "",
     past: int = 0,
     instructed: bool = True,
     tries: int = 1,
 ) -> CheckedDraft:
-    """Write one draft, the best of so many ``tries``. ``quoted`` is the mail that it answers, ``thread`` the same with what it quotes,
-    ``past`` how many of the person's past mails to look up.
+    """Write one draft, the best of so many ``tries`` by the first of the ``writers``; where all of these have faults, the next one tries.
+
+    With a ``plain`` writer, who knows nothing of the person, the draft has to say what plain drafts agree on. ``quoted`` is the mail
+    that it answers, ``thread`` the same with what it quotes, ``past`` how many past mails of the person's to look up.
 
     The thread and past mail go to the model only where it is ``instructed``, that is, general enough to use them; in either case their
     facts count as told. Raises ``ServiceError``.
@@ -74,10 +79,12 @@ async def checked_draft(
         asked = with_past(asked, passages)
     context = [thread or quoted, *(passage.text for passage in passages)]
     checker = FidelityChecker(demonstrations)
-    best_of = fewest_faults(tries, checker, request=request, allowed=context)
-    (written,) = await draft(connection, writer, [asked], seed=seed, best_of=best_of)
-    found = checker.check(Demonstration(input=request, output=""), written.text, finished=written.finished, allowed=context)
-    return CheckedDraft(written, found, passages)
+    facts = await agreed_facts(connection, plain, [asked], seed=seed) if plain and tries > 1 else {}
+    best_of = fewest_faults(tries, checker, request=request, allowed=context, facts=facts)
+    ((writer, written),) = await cascade(connection, writers, [asked], seed=seed, best_of=best_of)
+    row = Demonstration(input=request, output="", facts=facts.get(asked, ()))
+    found = checker.check(row, written.text, finished=written.finished, allowed=context)
+    return CheckedDraft(written, writer.name, found, passages)
 
 
 def with_past(asked: str, passages: Sequence[Passage]) -> str:

@@ -8,8 +8,9 @@ from __future__ import annotations
 import hashlib
 import json
 import statistics
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 
 from idiolect.corpus import Demonstration, Fact
 from idiolect.evaluation.overlap import CopyFinder
@@ -104,15 +105,24 @@ class FidelityChecker:
         )
 
 
-def fewest_faults(tries: int, checker: FidelityChecker, *, request: str | None = None, allowed: Sequence[str] = ()) -> BestOf:
+def fewest_faults(
+    tries: int,
+    checker: FidelityChecker,
+    *,
+    request: str | None = None,
+    allowed: Sequence[str] = (),
+    facts: Mapping[str, Sequence[Fact]] = MappingProxyType({}),
+    facts_by: str = "",
+) -> BestOf:
     """Draft so often to get one in which the ``checker`` finds nothing wrong; one that knows an author would choose by the truth.
 
     A ``request`` that is given stands for what the writer is asked, which may hold more; what it holds more is ``allowed``.
+    ``facts`` are those of each thing that is asked, known by ``facts_by``; without them a request's facts are found by their form.
     """
-    told = json.dumps([tries, checker.own_words, request, list(allowed)], ensure_ascii=False)
+    told = json.dumps([tries, checker.own_words, request, list(allowed), facts_by], ensure_ascii=False)
 
     def faults(asked: str, text: str, finished: bool) -> int:
-        row = Demonstration(input=asked if request is None else request, output="")
+        row = Demonstration(input=asked if request is None else request, output="", facts=tuple(facts.get(asked, ())))
         return checker.check(row, text, finished=finished, allowed=allowed).faults
 
     return BestOf(tries, faults, hashlib.sha256(told.encode()).hexdigest()[:12])

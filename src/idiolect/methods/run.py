@@ -19,7 +19,7 @@ from idiolect.errors import InputError
 from idiolect.service.writer import Writer
 from idiolect.workspace import Workspace, append_json_line, read_json, read_json_lines, write_json
 
-__all__ = ["Run", "all_runs", "all_writers", "newest", "open_run", "training_state", "writer_named"]
+__all__ = ["Run", "all_runs", "all_writers", "newest", "open_run", "training_state", "writer_named", "writers_in_turn"]
 
 _LOCK = "process.lock"
 _LOCKS: dict[Path, int] = {}
@@ -115,12 +115,26 @@ def writer_named(workspace: Workspace, name: str | None = None) -> Writer:
     if not writers:
         raise InputError("there is no writer yet", where=str(workspace.runs), hint="Run `idiolect sft` or `idiolect prompt` first")
     if name is None:
-        adapted = [writer for writer in writers.values() if writer.adapter]
-        informed = [writer for writer in writers.values() if writer.system_prompt or writer.examples]
-        return (adapted or informed or list(writers.values()))[-1]
+        return (_most_learnt_first(writers) or list(writers.values())[::-1])[0]
     if name not in writers:
         raise InputError(f"there is no writer {name!r}", where=str(workspace.runs), hint=f"There are: {', '.join(writers)}")
     return writers[name]
+
+
+def writers_in_turn(workspace: Workspace, name: str | None = None, *, fallback: bool = True) -> list[Writer]:
+    """The writer that ``writer_named`` gives; where none is named and ``fallback`` is wanted, behind it those of its base model that
+    less was learnt for, who are asked where its drafts have faults.
+    """
+    first = writer_named(workspace, name)
+    others = _most_learnt_first(all_writers(workspace)) if name is None and fallback else []
+    return [first, *(other for other in others if other != first and other.base_model == first.base_model)]
+
+
+def _most_learnt_first(writers: dict[str, Writer]) -> list[Writer]:
+    """Adapters, then prompts, the newest of each first; who was told nothing of the person is left out."""
+    newest_first = list(writers.values())[::-1]
+    adapted = [writer for writer in newest_first if writer.adapter]
+    return adapted + [writer for writer in newest_first if not writer.adapter and (writer.system_prompt or writer.examples)]
 
 
 def _held(run: Run) -> Run:

@@ -13,7 +13,7 @@ import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from multiprocessing import get_context, parent_process
 from pathlib import Path
@@ -23,9 +23,10 @@ from typing import Any
 import joblib
 from pydantic import BaseModel
 
-from idiolect.corpus import Demonstration
+from idiolect.corpus import Demonstration, Fact
 from idiolect.corpus.demonstrations import load_demonstrations
 from idiolect.errors import InputError
+from idiolect.evaluation.agreement import agreed_facts
 from idiolect.evaluation.fidelity import FidelityChecker, fewest_faults
 from idiolect.evaluation.prompts import improve_prompt
 from idiolect.evaluation.statistics import Measure, mean_with_interval
@@ -37,8 +38,7 @@ from idiolect.methods.rlaif import RlaifConfig
 from idiolect.methods.sft import SftConfig, sft
 from idiolect.methods.synthetic import synthetic_data
 from idiolect.pocket.demo import prepare, reinforced
-from idiolect.service import Connection, Writer
-from idiolect.service.sampling import draft
+from idiolect.service import Connection, Writer, cascade
 from idiolect.settings import Settings, pocket_model
 from idiolect.synthesis.generate import SynthesisConfig
 from idiolect.workspace import Workspace, read_json, write_json
@@ -48,7 +48,7 @@ __all__ = ["MAKERS", "MEASURES", "Case", "Cases", "Plan", "bench_methods", "case
 
 MEASURES = ("style", "traits", "habits", "facts", "invented", "verbatim_overlap")
 _DRAFT_SEED = 11
-_CODE = 2
+_CODE = 3
 """Raised when the code trains or drafts otherwise with the same settings, so that what was measured before is measured anew."""
 
 Connect = Callable[[Settings, Workspace], AbstractContextManager[Connection]]
@@ -68,6 +68,8 @@ class Case:
     settings: Settings
     rows: Sequence[Demonstration]
     heldout: Sequence[Demonstration]
+    facts: dict[str, tuple[Fact, ...]] = field(default_factory=dict)
+    """What a draft for each held-out request has to say, once it was asked for."""
 
 
 async def _baseline(case: Case) -> Writer:
@@ -143,6 +145,12 @@ async def _ditto_prompted(case: Case) -> Writer:
     return await _ditto_of(case, _OURS)
 
 
+async def _ditto_fallback(case: Case) -> list[Writer]:
+    """As `idiolect write` goes about it where all methods of the handout were run."""
+    prompts = await prompting(case.connection, case.place, case.settings, case.rows)
+    return [await _ditto_prompted(case), await _rlaif(case), await _sft_both(case), prompts["few_shot"], prompts["prompt"]]
+
+
 async def _ditto_of(case: Case, config: DittoConfig, first: Writer | None = None) -> Writer:
     config = config.model_copy(update={"demonstrations": len(case.rows)})
     return await ditto(case.connection, case.place, case.settings, case.rows, config, first=first)
@@ -154,7 +162,7 @@ _TUNED = (*_WRITTEN, _BOTH)
 _REWARDED = (*_TUNED, RlaifConfig())
 _PLAIN, _OURS, _ONWARD = DittoConfig(prompted=False, varied=False), DittoConfig(prompted=True), DittoConfig()
 
-MAKERS: dict[str, tuple[Callable[[Case], Awaitable[Writer] | Writer], tuple[BaseModel, ...]]] = {
+MAKERS: dict[str, tuple[Callable[[Case], Writer | Awaitable[Writer | list[Writer]]], tuple[BaseModel, ...]]] = {
     "baseline": (_baseline, ()),
     "prompt": (_prompt, _PROMPTED),
     "few_shot": (_few_shot, _PROMPTED),
@@ -167,6 +175,7 @@ MAKERS: dict[str, tuple[Callable[[Case], Awaitable[Writer] | Writer], tuple[Base
     "rlaif": (_rlaif, _REWARDED),
     "ditto": (_ditto, (_PLAIN,)),
     "ditto_prompted": (_ditto_prompted, (*_PROMPTED, _OURS)),
+    "ditto_fallback": (_ditto_fallback, (*_REWARDED, _OURS)),
     "sft_ditto": (_sft_ditto, (*_TUNED, _ONWARD)),
     "sft_rlaif_ditto": (_chain, (*_REWARDED, _ONWARD)),
 }
@@ -258,10 +267,10 @@ def _run_case(folder: Path, scores: Path, plan: Plan, number: int, seed: int, co
         for done, name in enumerate(missing):
             progress(f"Author {number}, seed {seed}", done, len(missing))
             start = time.monotonic()
-            made = MAKERS[name][0](case)
-            writer = made if isinstance(made, Writer) else connection.run(_awaited(made))
+            making = MAKERS[name][0](case)
+            made = making if isinstance(making, Writer) else connection.run(_awaited(making))
             seconds = round(time.monotonic() - start, 1)
-            found, texts = connection.run(measured_drafts(case, writer))
+            found, texts = connection.run(measured_drafts(case, *(made if isinstance(made, list) else [made])))
             write_json(place.results / f"drafts-{name}.json", texts)
             write_json(
                 _path(scores, plan, number, seed),
@@ -275,7 +284,7 @@ def _measured(scores: Path, plan: Plan, number: int, seed: int) -> set[str]:
     return set(plan.methods) & set(_known(scores, plan, number, seed))
 
 
-async def _awaited(made: Awaitable[Writer]) -> Writer:
+async def _awaited(made: Awaitable[Writer | list[Writer]]) -> Writer | list[Writer]:
     return await made
 
 
@@ -298,10 +307,14 @@ def _made_with(name: str) -> str:
     return hashlib.sha256(weights + settings.encode()).hexdigest()[:12]
 
 
-async def measured_drafts(case: Case, writer: Writer) -> tuple[dict[str, Any], list[str]]:
-    """What the writer's drafts for the held-out requests score, and the drafts."""
-    best_of = fewest_faults(case.settings.tries, FidelityChecker(case.rows))
-    drafts = await draft(case.connection, writer, [row.input for row in case.heldout], seed=_DRAFT_SEED, best_of=best_of)
+async def measured_drafts(case: Case, *writers: Writer) -> tuple[dict[str, Any], list[str]]:
+    """What drafts for the held-out requests score, and the drafts, by the first of the writers and those on which it falls back."""
+    asked = [row.input for row in case.heldout]
+    if not case.facts:
+        case.facts.update(await agreed_facts(case.connection, baseline(case.place, case.settings), asked, seed=_DRAFT_SEED))
+    best_of = fewest_faults(case.settings.tries, FidelityChecker(case.rows), facts=case.facts)
+    made = await cascade(case.connection, writers, asked, seed=_DRAFT_SEED, best_of=best_of)
+    drafts = [one for _, one in made]
     author = Author.load(case.place.truth)
     checker = FidelityChecker(case.rows, author=author, world=True)
     checked = [checker.check(row, one.text, finished=one.finished) for row, one in zip(case.heldout, drafts, strict=True)]
@@ -313,6 +326,7 @@ async def measured_drafts(case: Case, writer: Writer) -> tuple[dict[str, Any], l
         "facts": [one.kept for one in checked],
         "invented": [float(bool(one.invented)) for one in checked],
         "verbatim_overlap": [one.verbatim_overlap for one in checked],
+        "fallback": [float(writer != writers[0]) for writer, _ in made],
     }
     rounded = {name: [value if value is None else round(value, 4) for value in values] for name, values in scores.items()}
     return rounded, [one.text for one in drafts]

@@ -3,7 +3,7 @@
 from idiolect.service.connect import Connection, Model, renderer_name
 from idiolect.service.endpoint import Endpoint, endpoint_drafts
 from idiolect.service.replies import reply_request
-from idiolect.service.sampling import BestOf, Completion, Draft, complete, derive_seed, draft
+from idiolect.service.sampling import BestOf, Completion, Draft, cascade, complete, derive_seed, draft
 from idiolect.service.scores import text_logprobs
 from idiolect.service.streaming import Piece, stream
 from idiolect.service.writer import TEMPERATURE, Writer
@@ -18,6 +18,7 @@ __all__ = [
     "Model",
     "Piece",
     "Writer",
+    "cascade",
     "complete",
     "derive_seed",
     "draft",

@@ -17,7 +17,7 @@ from dataclasses import dataclass, replace
 from idiolect.service.connect import Connection, Samples, service_errors
 from idiolect.service.writer import Writer
 
-__all__ = ["BestOf", "Completion", "Draft", "Messages", "OnProgress", "complete", "derive_seed", "draft"]
+__all__ = ["BestOf", "Completion", "Draft", "Messages", "OnProgress", "cascade", "complete", "derive_seed", "draft"]
 
 Messages = Sequence[dict[str, str]]
 OnProgress = Callable[[int, int], None]
@@ -164,6 +164,27 @@ async def draft(
         further = [conversations[index] for index in again]
         await sample(further, seed=derive_seed(seed, "further tries"), num_samples=best_of.tries - 1, on_result=more)
     return [drafts[index] for index in range(len(requests))]
+
+
+async def cascade(
+    connection: Connection, writers: Sequence[Writer], requests: Sequence[str], *, seed: int, best_of: BestOf
+) -> list[tuple[Writer, Draft]]:
+    """One draft a request, in the requests' order, and who wrote it: the first writer's, or where that has faults the next one's with
+    fewer, and so on (an LLM cascade, arXiv 2305.05176, section 3). A draft counts the tokens, seconds and tries of all who were asked.
+    """
+    chosen: dict[int, tuple[Writer, Draft]] = {}
+    for writer in writers:
+        asked = [index for index in range(len(requests)) if index not in chosen or _faults(best_of, chosen[index][1])]
+        made = await draft(connection, writer, [requests[index] for index in asked], seed=seed, best_of=best_of)
+        for index, new in zip(asked, made, strict=True):
+            chosen[index] = _less_faulty(best_of, chosen[index], (writer, new)) if index in chosen else (writer, new)
+    return [chosen[index] for index in range(len(requests))]
+
+
+def _less_faulty(best_of: BestOf, old: tuple[Writer, Draft], new: tuple[Writer, Draft]) -> tuple[Writer, Draft]:
+    writer, better = min(old, new, key=lambda one: _faults(best_of, one[1]))
+    (_, one), (_, other) = old, new
+    return writer, replace(better, tokens=one.tokens + other.tokens, seconds=one.seconds + other.seconds, tries=one.tries + other.tries)
 
 
 def _draft(request: str, made: Completion) -> Draft:

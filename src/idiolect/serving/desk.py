@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 from idiolect.corpus.demonstrations import load_demonstrations
 from idiolect.evaluation.checked import CheckedDraft, checked_draft
-from idiolect.methods.run import all_writers, writer_named
+from idiolect.methods.run import all_writers, writers_in_turn
 from idiolect.service import Connection, Writer
 from idiolect.service.sampling import Messages
 from idiolect.service.streaming import Piece, stream
@@ -48,9 +48,6 @@ class Desk:
         """As the runs stand now: a training that ends meanwhile joins."""
         return all_writers(self.workspace)
 
-    def writer(self, name: str | None = None) -> Writer:
-        return writer_named(self.workspace, name)
-
     def pieces(self, writer: Writer, messages: Messages, wish: Wish, *, number: int = 0, whole: bool = False) -> AsyncIterator[Piece]:
         """The draft number ``number`` for a conversation; every number has draws of its own."""
         return stream(
@@ -65,12 +62,13 @@ class Desk:
             whole=whole,
         )
 
-    async def checked(self, writer: Writer, request: str, quoted: str, seed: int | None) -> CheckedDraft:
-        """One draft, the best of the settings' tries, and what was found in it."""
+    async def checked(self, name: str | None, request: str, quoted: str, seed: int | None) -> CheckedDraft:
+        """One draft by the named writer, or else by the one that most was learnt for and those it falls back on; and what was found."""
+        writers = writers_in_turn(self.workspace, name, fallback=self.settings.fallback)
         known = load_demonstrations(self.workspace.demonstrations)
-        writer = writer.model_copy(update={"max_tokens": min(writer.max_tokens, self.limits.max_tokens)})
+        writers = [one.model_copy(update={"max_tokens": min(one.max_tokens, self.limits.max_tokens)}) for one in writers]
         seed = self.settings.seed if seed is None else seed
-        return await checked_draft(self.connection, writer, request, known, seed=seed, quoted=quoted, tries=self.settings.tries)
+        return await checked_draft(self.connection, writers, request, known, seed=seed, quoted=quoted, tries=self.settings.tries)
 
     async def text(self, writer: Writer, messages: Messages, wish: Wish = Wish(), number: int = 0) -> tuple[str, Piece]:
         """The whole draft, and its last piece, which counts the tokens."""

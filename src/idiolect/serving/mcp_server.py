@@ -45,12 +45,11 @@ def mcp_server(desk: Desk) -> MCPServer:
     ) -> DraftedEmail:
         """Draft an e-mail in the person's own voice. Nothing is sent."""
         try:
-            chosen = desk.writer(writer)
             async with desk.places.place():
-                done = await desk.checked(chosen, request, reply_to or "", seed)
+                done = await desk.checked(writer, request, reply_to or "", seed)
         except (IdiolectError, ApiError) as error:
             raise ToolError(str(error)) from error
         lost = [fact.value for fact in done.found.lost]
-        return DraftedEmail(text=done.draft.text, writer=chosen.name, finished=done.draft.finished, missing=lost, remarks=done.remarks)
+        return DraftedEmail(text=done.draft.text, writer=done.writer, finished=done.draft.finished, missing=lost, remarks=done.remarks)
 
     return server

@@ -52,7 +52,8 @@ class Context:
         """What to look at before the draft is sent. Facts of the answered mail and of the past mail count as told."""
         row = Demonstration(input=found.request, output="")
         checked = self._texts()[1].check(row, draft.text, finished=draft.finished, allowed=_allowed(found))
-        return CheckedDraft(Draft(found.asked, draft.text, draft.tokens, draft.seconds, draft.finished), checked, ()).remarks
+        made = Draft(found.asked, draft.text, draft.tokens, draft.seconds, draft.finished)
+        return CheckedDraft(made, draft.writer.name, checked, ()).remarks
 
     def best_of(self, found: Round) -> BestOf:
         """How a round's drafts are chosen among tries, by the same checks."""

@@ -10,10 +10,12 @@ from collections.abc import Iterable, Sequence
 from functools import cache
 from typing import TYPE_CHECKING
 
+from idiolect.tasks.facts import FORMULAS
+
 if TYPE_CHECKING:
     from spellchecker import SpellChecker
 
-__all__ = ["Spelling"]
+__all__ = ["Spelling", "telling_words"]
 
 _WORD = re.compile(r"[^\W\d_]+(?:['’][^\W\d_]+)*")
 # Small letters only: a capital may be a name, and those are facts. No part of a link, an address, a code or a compound.
@@ -21,6 +23,16 @@ _ALONE = re.compile(r"(?<![\w'’@./&#:+-])[^\W\d_]+(?:['’][^\W\d_]+)*(?![\w'�
 _KISSES = re.compile(r"[xo]+")
 _ENGLISH = 0.7
 """Share of the words of a person's texts that a dictionary of English has, from which on they are English."""
+
+
+_COMMON = 1e-4
+"""Share of English text from which on a word tells little: "start" is more common, "ticket" is rarer."""
+
+
+def telling_words(text: str) -> list[str]:
+    """The text's words and numbers in small letters, each once, without letters' formulas and words that are common in English."""
+    words = dict.fromkeys(match[0].lower() for match in re.finditer(r"[^\W_]+", text))
+    return [one for one in words if one not in FORMULAS and _dictionary().word_usage_frequency(one) < _COMMON]
 
 
 class Spelling:
