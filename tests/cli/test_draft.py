@@ -5,6 +5,7 @@ from __future__ import annotations
 import imaplib
 import json
 import os
+import shutil
 import subprocess
 import sys
 from email import message_from_bytes, policy
@@ -14,6 +15,8 @@ import pytest
 
 from idiolect.corpus import Demonstration
 from idiolect.corpus.demonstrations import save_demonstrations
+from idiolect.methods.run import open_run, writer_named
+from idiolect.workspace import Workspace
 from idiolect.world import demonstrations, sample_author
 from mail.imap_server import PASSWORD, USER, imap_server
 
@@ -59,6 +62,24 @@ def test_a_draft_is_left_once_and_past_mail_stands_beside_it(workspace: Path) ->
         wrong = idiolect(*command[:4], *command[6:], IDIOLECT_IMAP_PASSWORD="wrong")
         assert wrong.returncode == 3
         assert "refused the login" in wrong.stderr
+
+
+@pytest.mark.slow
+def test_where_a_writers_tries_all_have_faults_another_writes(workspace: Path, tmp_path: Path) -> None:
+    shutil.copytree(workspace, tmp_path / "me")
+    place = Workspace(tmp_path / "me")
+    calm = writer_named(place, "baseline").model_copy(update={"name": "calm", "examples": (("Thank Raj", "Hi Raj,\n\nthank you.\n"),)})
+    for writer in (calm, calm.model_copy(update={"name": "wild", "temperature": 3.0})):
+        open_run(place, writer.name, {}).finish(writer)
+    command = ("write", "Ask Dana to move the review to Friday at 3 pm", "--workspace", str(place.root), "--json")
+    first, named, kept = idiolect(*command), idiolect(*command, "--with", "wild"), idiolect(*command, IDIOLECT_FALLBACK="false")
+    assert json.loads(first.stdout)["writer"] == "calm"
+    assert json.loads(first.stdout)["missing"] == []
+    assert "Written by calm: the checks found more faults in all tries of wild" in first.stderr
+    assert json.loads(named.stdout) == json.loads(kept.stdout)
+    assert json.loads(named.stdout)["writer"] == "wild"
+    assert "Written by" not in named.stderr
+    assert "Check the draft: it lacks" in named.stderr
 
 
 def test_what_is_missing_is_said_in_one_line(workspace: Path) -> None:

@@ -49,6 +49,30 @@ def test_a_general_model_reads_the_thread_and_past_mail_and_their_facts_are_told
     assert ("> > Raj says" in asked) == ("640 euros" in asked) == instructed
 
 
+def test_what_plain_drafts_agree_on_is_asked_for_and_another_writer_where_one_has_it_not() -> None:
+    texts = {"plain": "Hi Ann,\n\nwhen do we start the budget?", "first": "Hi Ann,\n\nwhen do we start?\n\nMara"}
+    texts["second"] = "Hi Ann,\n\nwhen do we start the budget?\n\nMara"
+    connection, script = scripted(lambda prompt: next(text for name, text in texts.items() if f"You are {name}." in prompt))
+    plain, first, second = (
+        Writer(name=name, base_model=pocket_model(), renderer="qwen3_instruct", system_prompt=f"You are {name}.") for name in texts
+    )
+
+    def written(*writers: Writer, tries: int = 3) -> CheckedDraft:
+        script.asked.clear()
+        return connection.run(
+            checked_draft(connection, writers, "Ask Ann when we start the budget", PAST, seed=0, plain=plain, tries=tries)
+        )
+
+    alone = written(first)
+    assert (alone.writer, alone.remarks) == ("first", ["it lacks budget"])
+    both = written(first, second)
+    assert (both.writer, both.draft.text, both.remarks) == ("second", texts["second"], [])
+    assert both.draft.tries == 3 + 1
+    # Who takes the first draft as it is asks nobody else.
+    assert written(first, tries=1).remarks == []
+    assert len(script.asked) == 1
+
+
 def test_each_fault_has_a_line() -> None:
     text = "Here is the e-mail:\n\nHi Ann,\n\n[day] suits me, and so does 7 pm.\n\nBest,\nMara"
     remarks = checked("Tell Ann that 3 pm suits me", text, finished=False).remarks

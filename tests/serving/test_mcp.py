@@ -34,12 +34,22 @@ async def over_http(url: str, token: str, *calls: dict[str, object]) -> list[obj
 
 def test_a_draft_over_http(served: str, connection: Connection, place: Workspace) -> None:
     (wanted,) = connection.run(draft(connection, writer_named(place, "sft"), HELDOUT[:1], seed=0))
-    made, unknown, empty = asyncio.run(
-        over_http(served, TOKEN, {"request": HELDOUT[0]}, {"request": "x", "writer": "nobody"}, {"request": ""})
+    made, other, unknown, empty = asyncio.run(
+        over_http(
+            served,
+            TOKEN,
+            {"request": HELDOUT[0], "writer": "sft"},
+            {"request": HELDOUT[0]},
+            {"request": "x", "writer": "nobody"},
+            {"request": ""},
+        )
     )
     assert not made.is_error
     assert (made.structured_content["text"], made.structured_content["writer"]) == (wanted.text, "sft")
     assert made.structured_content["finished"] is wanted.finished
+    # Four steps of training garble the text; where no writer is named, a clean one takes over.
+    assert other.structured_content["writer"] == "few_shot"
+    assert len(other.structured_content["remarks"]) < len(made.structured_content["remarks"])
     assert unknown.is_error
     assert "there is no writer 'nobody'" in unknown.content[0].text
     assert empty.is_error

@@ -30,8 +30,12 @@ def drafted(engine: RunningEngine, place: Path, faults: Callable[[str], int], ki
     found = rounds.new(kind, "Ask Ann", [writer])
     best_of = BestOf(6, lambda request, text, finished: faults(text), "x")
 
+    async def chooser(connection: Connection, one: Round, by: Writer) -> BestOf:
+        assert (one, by) == (found, writer)
+        return best_of
+
     async def written() -> None:
-        drafting = Drafting(lambda models: Connection(engine.url, engine.token), rounds, seed=2, best_of=lambda one: best_of)
+        drafting = Drafting(lambda models: Connection(engine.url, engine.token), rounds, seed=2, chooser=chooser)
         drafting.start(found)
         async for _ in drafting.changes(found):
             pass

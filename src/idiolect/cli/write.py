@@ -12,6 +12,7 @@ from idiolect.cli.options import AsJson, Folder, open_workspace, report
 from idiolect.corpus.demonstrations import load_demonstrations
 from idiolect.errors import InputError
 from idiolect.evaluation.checked import CheckedDraft, checked_draft
+from idiolect.methods.baseline import impersonal
 from idiolect.methods.run import writers_in_turn
 from idiolect.workspace import read_text
 
@@ -52,6 +53,7 @@ def written(request: str, name: str | None, seed: int | None, folder: Path, *, q
                 request.strip(),
                 known,
                 seed=settings.seed if seed is None else seed,
+                plain=impersonal(place, settings, writers[0]),
                 quoted=quoted,
                 thread=thread,
                 past=past,

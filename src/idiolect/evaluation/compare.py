@@ -17,9 +17,10 @@ from idiolect.corpus import Demonstration
 from idiolect.corpus.demonstrations import load_demonstrations
 from idiolect.errors import InputError
 from idiolect.evaluation import leakage
+from idiolect.evaluation.agreement import PLAIN_DRAFTS, agreed
 from idiolect.evaluation.canaries import Canaries
 from idiolect.evaluation.contenders import ORDER, Contenders, choose_writers
-from idiolect.evaluation.drafts import AnyWriter, Drafted, together, write_drafts
+from idiolect.evaluation.drafts import AnyWriter, Drafted, drafts_path, together, write_drafts
 from idiolect.evaluation.fidelity import FidelityChecker, fewest_faults
 from idiolect.evaluation.given import GivenDrafts
 from idiolect.evaluation.judges import FactsJudge, ScoreJudge
@@ -28,8 +29,9 @@ from idiolect.evaluation.results import DraftRows, Results
 from idiolect.evaluation.scoring import BASELINE, reference, score
 from idiolect.evaluation.style import StyleMeasure, TruthStyle, Unknown, Verifier
 from idiolect.judge import ModelJudge, PairJudge
+from idiolect.methods.baseline import impersonal
 from idiolect.methods.reward_model import load_judge
-from idiolect.service import BestOf, Connection, Endpoint, Writer
+from idiolect.service import BestOf, Connection, Endpoint, Writer, derive_seed
 from idiolect.settings import Settings, pocket_model
 from idiolect.workspace import Workspace
 from idiolect.world import Author
@@ -41,6 +43,7 @@ JudgeName = Literal["style", "facts", "truth", "rubric"]
 judge that the workspace trained."""
 _IMPOSTORS = "impostors for the verifier"
 _MOST_IMPOSTORS = 200
+_PLAIN = "plain drafts"
 _PACKAGES = ("tinker", "tinker-cookbook", "torch", "transformers", "numpy", "scipy", "scikit-learn")
 
 OnProgress = Callable[[str, int, int], None]
@@ -79,7 +82,7 @@ def compare(
     work = {name: (writer, asked) for name, writer in chosen.items()}
     if verified:
         work[_IMPOSTORS] = (chosen[BASELINE], [row.input for row in known])
-    best_of = fewest_faults(settings.tries, FidelityChecker(demonstrations))
+    best_of = _chooser(workspace, settings, connection, chosen[BASELINE], demonstrations, asked, on_progress)
     drafted = connection.run(_drawn(workspace, connection, work, settings.seed, best_of, on_progress))
     impostors = drafted.pop(_IMPOSTORS, Drafted([], 0.0)).present
     verifier = Verifier.fit([row.output for row in known], [one.text for one in impostors]) if verified else None
@@ -126,15 +129,44 @@ async def _drawn(
     best_of: BestOf,
     on_progress: OnProgress | None,
 ) -> dict[str, Drafted]:
-    def told(label: str) -> Callable[[int, int], None] | None:
-        return functools.partial(on_progress, label) if on_progress else None
-
     return await together(
         {
-            label: write_drafts(workspace, connection, writer, asked, seed=seed, best_of=best_of, on_progress=told(label))
+            label: write_drafts(workspace, connection, writer, asked, seed=seed, best_of=best_of, on_progress=_told(on_progress, label))
             for label, (writer, asked) in work.items()
         }
     )
+
+
+def _told(on_progress: OnProgress | None, label: str) -> Callable[[int, int], None] | None:
+    return functools.partial(on_progress, label) if on_progress else None
+
+
+def _chooser(
+    workspace: Workspace,
+    settings: Settings,
+    connection: Connection,
+    baseline: AnyWriter,
+    demonstrations: Sequence[Demonstration],
+    asked: Sequence[str],
+    on_progress: OnProgress | None,
+) -> BestOf:
+    """How a draft is chosen among tries, by what plain drafts of the baseline's model agree on. These are kept as all drafts are."""
+    checker = FidelityChecker(demonstrations)
+    if settings.tries == 1 or not isinstance(baseline, Writer):
+        return fewest_faults(settings.tries, checker)
+    plain = impersonal(workspace, settings, baseline)
+    seeds = {f"{_PLAIN} {number + 1}": derive_seed(settings.seed, _PLAIN, number) for number in range(PLAIN_DRAFTS)}
+    drafted = connection.run(
+        together(
+            {
+                label: write_drafts(workspace, connection, plain, asked, seed=seed, on_progress=_told(on_progress, label))
+                for label, seed in seeds.items()
+            }
+        )
+    )
+    groups = zip(*(one.present for one in drafted.values()), strict=True)
+    facts = {request: agreed(request, [draft.text for draft in group]) for request, group in zip(asked, groups, strict=True)}
+    return fewest_faults(settings.tries, checker, facts=facts, facts_by=drafts_path(workspace, plain, settings.seed).stem)
 
 
 def _counts(writers: Mapping[str, AnyWriter], asked: Sequence[str]) -> dict[str, tuple[int, int]]:

@@ -17,7 +17,7 @@ from idiolect.settings import Settings, pocket_model, renderer_of
 from idiolect.tasks import load_task
 from idiolect.workspace import Workspace
 
-__all__ = ["BaselineConfig", "baseline", "plain_texts", "plain_writer"]
+__all__ = ["BaselineConfig", "baseline", "impersonal", "plain_texts", "plain_writer"]
 
 
 class BaselineConfig(BaseModel):
@@ -40,6 +40,12 @@ def plain_writer(workspace: Workspace, settings: Settings, *, name: str, tempera
         max_tokens=task.checks.max_tokens,
         temperature=temperature,
     )
+
+
+def impersonal(workspace: Workspace, settings: Settings, writer: Writer) -> Writer:
+    """The writer without anything that it knows of the person."""
+    instruction = load_task(settings.task, workspace).instruction if writer.base_model != pocket_model() else None
+    return writer.model_copy(update={"name": "plain", "adapter": None, "system_prompt": instruction, "examples": (), "shown": None})
 
 
 def baseline(workspace: Workspace, settings: Settings, config: BaselineConfig | None = None) -> Writer:

@@ -88,7 +88,8 @@ def _asked(results: Results, order: Sequence[str]) -> Section:
     asked = f"Every writer below got the same {results.heldout} requests, none of which it had seen, and wrote one draft for each."
     tries = results.about.get("tries", 1)
     if tries > 1:
-        asked += f" Where the checks found a fault in it, such as a lost fact, it is the best of {tries} tries."
+        faults = "a lost fact or a word that all plain drafts have"
+        asked += f" Where the checks found a fault in it, such as {faults}, it is the best of {tries} tries."
     interval = "Every number is a mean over the requests with its 95 % interval from a paired bootstrap."
     described = tuple((name, _METHODS.get(name, "a writer of another kind")) for name in order)
     return Section("asked", "What was asked", (f"{asked} {measured} {interval}",), (Points(tuple(_named(described))),))

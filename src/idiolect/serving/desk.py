@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 
 from idiolect.corpus.demonstrations import load_demonstrations
 from idiolect.evaluation.checked import CheckedDraft, checked_draft
+from idiolect.methods.baseline import impersonal
 from idiolect.methods.run import all_writers, writers_in_turn
 from idiolect.service import Connection, Writer
 from idiolect.service.sampling import Messages
@@ -68,7 +69,10 @@ class Desk:
         known = load_demonstrations(self.workspace.demonstrations)
         writers = [one.model_copy(update={"max_tokens": min(one.max_tokens, self.limits.max_tokens)}) for one in writers]
         seed = self.settings.seed if seed is None else seed
-        return await checked_draft(self.connection, writers, request, known, seed=seed, quoted=quoted, tries=self.settings.tries)
+        plain = impersonal(self.workspace, self.settings, writers[0])
+        return await checked_draft(
+            self.connection, writers, request, known, seed=seed, plain=plain, quoted=quoted, tries=self.settings.tries
+        )
 
     async def text(self, writer: Writer, messages: Messages, wish: Wish = Wish(), number: int = 0) -> tuple[str, Piece]:
         """The whole draft, and its last piece, which counts the tokens."""

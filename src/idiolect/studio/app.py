@@ -41,7 +41,7 @@ def studio_app(workspace: Workspace, settings: Settings, connect: Connect, acces
 
     rounds = Rounds(workspace)
     context = Context(workspace, settings)
-    drafting = Drafting(connect, rounds, seed=settings.seed, best_of=context.best_of)
+    drafting = Drafting(connect, rounds, seed=settings.seed, chooser=context.chooser)
     desk = Desk(workspace, settings, rounds, drafting, Verdicts(workspace, settings, drafting), context)
     # No pages of documentation: they would load scripts from elsewhere.
     app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None, lifespan=lifespan, dependencies=[Depends(check_form)])

@@ -7,27 +7,30 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import replace
 
 from idiolect.errors import IdiolectError, ServiceError
-from idiolect.service import BestOf, Connection
+from idiolect.service import BestOf, Connection, Writer
 from idiolect.service import draft as sampled
 from idiolect.service.streaming import stream
 from idiolect.studio.rounds import Round, RoundDraft, Rounds
 
-__all__ = ["Connect", "Drafting"]
+__all__ = ["Chooser", "Connect", "Drafting"]
 
 Connect = Callable[[Sequence[str]], AbstractContextManager[Connection]]
 """Makes a connection to a service that has these base models."""
+
+Chooser = Callable[[Connection, Round, Writer], Awaitable[BestOf]]
+"""Says how the drafts of a round are chosen among tries of a writer."""
 
 
 class Drafting:
     """Writes drafts in the background. The connection is made with the first draft, for only then are models needed."""
 
-    def __init__(self, connect: Connect, rounds: Rounds, *, seed: int, best_of: Callable[[Round], BestOf]) -> None:
-        self._connect, self._rounds, self._seed, self._best_of = connect, rounds, seed, best_of
+    def __init__(self, connect: Connect, rounds: Rounds, *, seed: int, chooser: Chooser) -> None:
+        self._connect, self._rounds, self._seed, self._chooser = connect, rounds, seed, chooser
         self._held: AbstractContextManager[Connection] | None = None
         self._connection: Connection | None = None
         self._models: set[str] = set()
@@ -102,7 +105,7 @@ class Drafting:
 
     async def _better(self, connection: Connection, found: Round, made: RoundDraft) -> None:
         """Put further tries in the place of a draft with faults, if one has fewer."""
-        best_of = self._best_of(found)
+        best_of = await self._chooser(connection, found, made.writer)
         faults = best_of.faults(found.asked, made.text, made.finished)
         if not faults or best_of.tries < 2:
             return

@@ -14,6 +14,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from idiolect.corpus import Fact
 from idiolect.corpus.retrieval import Passage
 from idiolect.errors import InputError
 from idiolect.service.replies import request_and_quote
@@ -67,6 +68,8 @@ class Round(BaseModel):
     """The person's past mail that has to do with it; None where none was looked up."""
     given: str = ""
     """What the writers read where that is more than ``asked``: with the past mail."""
+    facts: tuple[Fact, ...] = ()
+    """What a draft has to say, as far as plain drafts were asked; else it is what the request states by its form."""
     drafts: list[RoundDraft]
     """In the order in which they are shown: of a comparison, the side is chance."""
     run: str = ""
