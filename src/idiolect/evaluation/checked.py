@@ -79,7 +79,7 @@ async def checked_draft(
         asked = with_past(asked, passages)
     context = [thread or quoted, *(passage.text for passage in passages)]
     checker = FidelityChecker(demonstrations)
-    facts = await agreed_facts(connection, plain, [asked], seed=seed) if plain and tries > 1 else {}
+    facts = await agreed_facts(connection, plain, [asked], demonstrations, seed=seed) if plain and tries > 1 else {}
     best_of = fewest_faults(tries, checker, request=request, allowed=context, facts=facts)
     ((writer, written),) = await cascade(connection, writers, [asked], seed=seed, best_of=best_of)
     row = Demonstration(input=request, output="", facts=facts.get(asked, ()))

@@ -17,7 +17,7 @@ from idiolect.corpus import Demonstration
 from idiolect.corpus.demonstrations import load_demonstrations
 from idiolect.errors import InputError
 from idiolect.evaluation import leakage
-from idiolect.evaluation.agreement import PLAIN_DRAFTS, agreed
+from idiolect.evaluation.agreement import PLAIN_DRAFTS, agreed, unsaid_words
 from idiolect.evaluation.canaries import Canaries
 from idiolect.evaluation.contenders import ORDER, Contenders, choose_writers
 from idiolect.evaluation.drafts import AnyWriter, Drafted, drafts_path, together, write_drafts
@@ -165,7 +165,8 @@ def _chooser(
         )
     )
     groups = zip(*(one.present for one in drafted.values()), strict=True)
-    facts = {request: agreed(request, [draft.text for draft in group]) for request, group in zip(asked, groups, strict=True)}
+    unsaid = unsaid_words(demonstrations)
+    facts = {request: agreed(request, [draft.text for draft in group], unsaid) for request, group in zip(asked, groups, strict=True)}
     return fewest_faults(settings.tries, checker, facts=facts, facts_by=drafts_path(workspace, plain, settings.seed).stem)
 
 

@@ -311,7 +311,8 @@ async def measured_drafts(case: Case, *writers: Writer) -> tuple[dict[str, Any],
     """What drafts for the held-out requests score, and the drafts, by the first of the writers and those on which it falls back."""
     asked = [row.input for row in case.heldout]
     if not case.facts:
-        case.facts.update(await agreed_facts(case.connection, baseline(case.place, case.settings), asked, seed=_DRAFT_SEED))
+        plain = baseline(case.place, case.settings)
+        case.facts.update(await agreed_facts(case.connection, plain, asked, case.rows, seed=_DRAFT_SEED))
     best_of = fewest_faults(case.settings.tries, FidelityChecker(case.rows), facts=case.facts)
     made = await cascade(case.connection, writers, asked, seed=_DRAFT_SEED, best_of=best_of)
     drafts = [one for _, one in made]

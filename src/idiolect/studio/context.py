@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from idiolect.corpus import Demonstration
 from idiolect.corpus.demonstrations import load_demonstrations
@@ -45,18 +46,18 @@ class Context:
     def __init__(self, workspace: Workspace, settings: Settings) -> None:
         self._workspace, self._settings, self._path = workspace, settings, workspace.demonstrations
         self._asking = asyncio.Lock()
-        self._held: tuple[int, PastMail, FidelityChecker] | None = None
+        self._held: tuple[int, _Texts] | None = None
 
     def of(self, request: str, quoted: str, *, past: bool) -> Asked:
         """What the writers are asked, and what past mail of the person's has to do with it."""
         asked = reply_request(request, quoted)
-        passages = self._texts()[0].search(f"{request}\n{quoted}", _PASSAGES) if past else None
+        passages = self._texts().past.search(f"{request}\n{quoted}", _PASSAGES) if past else None
         return Asked(asked, with_past(asked, passages) if passages and self._settings.instructed else "", passages)
 
     def remarks(self, found: Round, draft: RoundDraft) -> list[str]:
         """What to look at before the draft is sent. Facts of the answered mail and of the past mail count as told."""
         row = Demonstration(input=found.request, output="", facts=found.facts)
-        checked = self._texts()[1].check(row, draft.text, finished=draft.finished, allowed=_allowed(found))
+        checked = self._texts().checker.check(row, draft.text, finished=draft.finished, allowed=_allowed(found))
         made = Draft(found.asked, draft.text, draft.tokens, draft.seconds, draft.finished)
         return CheckedDraft(made, draft.writer.name, checked, ()).remarks
 
@@ -66,16 +67,22 @@ class Context:
         async with self._asking:
             if tries > 1 and not found.facts:
                 plain = impersonal(self._workspace, self._settings, writer)
-                found.facts = (await agreed_facts(connection, plain, [asked], seed=self._settings.seed))[asked]
+                found.facts = (await agreed_facts(connection, plain, [asked], self._texts().rows, seed=self._settings.seed))[asked]
         facts = dict.fromkeys((asked, found.asked), found.facts)
-        return fewest_faults(tries, self._texts()[1], request=found.request, allowed=_allowed(found), facts=facts)
+        return fewest_faults(tries, self._texts().checker, request=found.request, allowed=_allowed(found), facts=facts)
 
-    def _texts(self) -> tuple[PastMail, FidelityChecker]:
+    def _texts(self) -> _Texts:
         stamp = self._path.stat().st_mtime_ns if self._path.is_file() else 0
         if self._held is None or self._held[0] != stamp:
             rows = load_demonstrations(self._path)
-            self._held = stamp, PastMail(rows), FidelityChecker(rows)
-        return self._held[1:]
+            self._held = stamp, _Texts(rows, PastMail(rows), FidelityChecker(rows))
+        return self._held[1]
+
+
+class _Texts(NamedTuple):
+    rows: list[Demonstration]
+    past: PastMail
+    checker: FidelityChecker
 
 
 def _allowed(found: Round) -> list[str]:
