@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import argparse
 import itertools
+from dataclasses import replace
 from pathlib import Path
+from statistics import mean
 from typing import Any
 
 from idiolect.pocket.methods_bench import MAKERS, Cases, Plan, cases_done, lead, summary
@@ -18,6 +20,8 @@ from idiolect.workspace import write_atomic, write_json
 PAGE = Path(__file__).parent.parent / "docs" / "results"
 SCORES = PAGE / "scores"
 RIVALS = ("few_shot", "sft", "spin")
+WRITING = "ditto_fallback"
+"""How `idiolect write` drafts: no method of its own, so it stands apart from the match-ups."""
 COUNTS = (1, 2, 4, 7, 10, 30)
 MEASURED = {
     "style": "style",
@@ -27,7 +31,7 @@ MEASURED = {
     "invented": "invents",
     "verbatim_overlap": "copied",
 }
-COLOURS = [f"C{number}" for number in range(10)] + ["black", "gold", "navy", "darkgreen"]
+COLOURS = [f"C{number}" for number in range(10)] + ["black", "gold", "navy", "darkgreen", "teal"]
 """As many as there are methods."""
 STYLE = {"svg.hashsalt": "idiolect", "font.size": 9, "axes.spines.top": False, "axes.spines.right": False}
 
@@ -53,7 +57,8 @@ def page(result: dict[str, Any], cases: Cases, plan: Plan) -> str:
         f"{plan.requests} requests that nobody learnt from, the pocket model.",
         "Style is the share of the author's traits and habits that a draft shows, by the truth; the draft with more of them wins. 95 %",
         "intervals by a bootstrap over authors and their requests. Settings were chosen on development authors.",
-        f"A draft in which the checks find a fault is the best of {Settings().tries} tries by these checks, for every method alike.",
+        f"A draft in which the checks find a fault is the best of {Settings().tries} tries by these checks, for every method alike;",
+        "they ask for the request's facts and for what four plain drafts of the base model all say again.",
         "",
         f"| method | wins | {' | '.join(MEASURED.values())} | seconds |",
         f"|---|---|{'---|' * len(MEASURED)}---|",
@@ -78,6 +83,26 @@ def page(result: dict[str, Any], cases: Cases, plan: Plan) -> str:
         cells = ["" if one == other else _cell(result["win_rate"][one][other]) for other in order]
         lines.append(f"| {one} | {' | '.join(cells)} |")
     return "\n".join([*lines, "", "![Style against facts kept](methods.svg)", ""])
+
+
+def writing(cases: Cases) -> str:
+    """What falling back on other writers makes of DITTO's drafts."""
+    first = "ditto_prompted"
+    result = summary({case: {name: found[name] for name in (first, WRITING)} for case, found in cases.items()})
+    others = [one for found in cases.values() for one in found[WRITING]["fallback"]]
+    measures = ("style", "facts", "invented")
+    lines = [
+        "",
+        "## What `idiolect write` makes of it",
+        "",
+        "Where all tries of the writer that most was learnt for have a fault, the workspace's others try as well, until one has none:",
+        f"RLAIF, SFT on both, few-shot, prompt. Of {result['authors']} authors; others wrote {mean(others):.2f} of the drafts.",
+        "",
+        f"| | {' | '.join(MEASURED[measure] for measure in measures)} |",
+        f"|---|{'---|' * len(measures)}",
+    ]
+    lines += [f"| {name} | {' | '.join(_cell(result['methods'][name][m]) for m in measures)} |" for name in (first, WRITING)]
+    return "\n".join([*lines, ""])
 
 
 def efficiency(split: str, requests: int, methods: tuple[str, ...]) -> tuple[dict[str, dict[int, dict[str, Any]]], int]:
@@ -139,11 +164,11 @@ def main() -> None:
     parser.add_argument("--split", choices=("development", "heldout"), default="heldout")
     parser.add_argument("--requests", type=int, default=20)
     parser.add_argument("--demonstrations", type=int, default=7)
-    parser.add_argument("--method", action="append", choices=tuple(MAKERS), help="again for more; all by default")
+    parser.add_argument("--method", action="append", choices=tuple(MAKERS), help=f"again for more; all but {WRITING} by default")
     parser.add_argument("--curve", action="append", choices=tuple(MAKERS), help="methods of the curve over demonstrations")
     parser.add_argument("--out", type=Path, default=PAGE)
     options = parser.parse_args()
-    methods = tuple(options.method or MAKERS)
+    methods = tuple(options.method or (name for name in MAKERS if name != WRITING))
     plan = Plan(split=options.split, requests=options.requests, demonstrations=options.demonstrations, methods=methods)
     cases = cases_done(SCORES, plan)
     if not cases:
@@ -156,6 +181,9 @@ def main() -> None:
     if curves:
         text += efficiency_table(curves, authors)
         _plot_efficiency(curves, options.out / "demonstrations.svg")
+    falling_back = cases_done(SCORES, replace(plan, methods=("ditto_prompted", WRITING)))
+    if falling_back:
+        text += writing(falling_back)
     write_json(options.out / "methods.json", result)
     write_atomic(options.out / "methods.md", text)
     print(text)

@@ -10,7 +10,21 @@ import pytest
 from idiolect.cli.bench import _NAMES
 from idiolect.cli.local_engine import connected
 from idiolect.errors import InputError
-from idiolect.pocket.methods_bench import MAKERS, MEASURES, Plan, _known, _made_with, _path, bench_methods, cases_done, lead, summary
+from idiolect.methods.baseline import baseline
+from idiolect.pocket.methods_bench import (
+    MAKERS,
+    MEASURES,
+    Case,
+    Plan,
+    _known,
+    _made_with,
+    _path,
+    bench_methods,
+    cases_done,
+    lead,
+    summary,
+)  # fmt: skip
+from idiolect.service import Writer
 from idiolect.workspace import write_json
 
 REQUESTS = 8
@@ -97,6 +111,20 @@ def test_authors_at_once_score_as_one_after_the_other(tmp_path: Path) -> None:
     assert len(files) == 2
     bench_methods(tmp_path / "2", plan, connected, lambda *_: None, jobs=2)
     assert [path.read_bytes() for path in files] == before
+
+
+def test_where_a_method_has_several_writers_the_later_ones_stand_in(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def writers(case: Case) -> list[Writer]:
+        calm = baseline(case.place, case.settings)
+        return [calm.model_copy(update={"name": "wild", "temperature": 3.0}), calm]
+
+    monkeypatch.setitem(MAKERS, "ditto_fallback", (writers, ()))
+    plan = Plan("development", 0, 1, 1, 4, 7, ("baseline", "ditto_fallback"))
+    found = bench_methods(tmp_path, plan, connected, lambda *_: None, jobs=1)
+    (scores,) = cases_done(tmp_path / "scores", plan).values()
+    assert scores["ditto_fallback"]["fallback"] == [1.0] * 4
+    assert scores["baseline"]["fallback"] == [0.0] * 4
+    assert found["methods"]["ditto_fallback"]["facts"]["mean"] == found["methods"]["baseline"]["facts"]["mean"] > 0.8
 
 
 def test_what_goes_wrong_in_another_process_is_said_whole(tmp_path: Path) -> None:
