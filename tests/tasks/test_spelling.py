@@ -19,7 +19,8 @@ DIALECT = "Hello Sam,\n\nI'd like tae have lunch with ye en tae talk, so ye know
     [
         ("Hi Sam, i hope yoer well p p and see you thththeen.", ["yoer", "p", "thththeen"]),
         ("I've a link for y a scout, so i'd l be glad've.", ["y", "l", "glad've"]),
-        ("It’s the boss’s turn, isn’t it? Beusse is a name.", []),
+        ("It’s the boss’s turn, isn’t it? Ann and McKay and the BBQX are fine.", []),
+        ("good day ^Pooago Ann,\n\nregards,\nFlmer", ["Pooago", "Flmer"]),
         ("a) the room\nb) the day\nc. the rest\n\nLove, Ann x", []),
         ("Write to wlxq@qqvz.org or www.zzqx.org/wxxb, room b12, re-zzqx, #qqzx and the ABC-12x.", []),
     ],
@@ -32,6 +33,7 @@ def test_words_of_the_person_and_of_the_request_are_none() -> None:
     text = "Hello Sam, please send the glorbix tae me and wuppit"
     assert Spelling([]).misspelt(text) == ["glorbix", "tae", "wuppit"]
     assert Spelling([DIALECT]).misspelt(text, "Ask Sam for the GLORBIX") == ["wuppit"]
+    assert Spelling(["Regards,\nBeusse"]).misspelt("Hi Zelk,\n\nregards,\nBeusse", "Thank Zelk") == []
 
 
 def test_it_has_nothing_to_say_of_another_language() -> None:

@@ -88,12 +88,13 @@ class FidelityChecker:
         """
         facts, form = self.facts(row), self._form.check(row.input, text, finished=finished, allowed=allowed)
         find = facts_invented if self._world else invented_facts
+        invented = tuple(dict.fromkeys(find(row.input, form.whole, (*self._allowed, *allowed))))
         overlap = self._copies.overlap(text, row.input)
         usual = len(row.output.split()) or self._usual_words
         return Fidelity(
             facts=facts,
             lost=tuple(missing_facts(facts, form.letter)),
-            invented=tuple(dict.fromkeys(find(row.input, form.whole, (*self._allowed, *allowed)))),
+            invented=invented,
             placeholders=form.placeholders,
             length_ratio=len(text.split()) / usual if usual else None,
             verbatim_overlap=overlap.share,
@@ -101,7 +102,7 @@ class FidelityChecker:
             truncated=form.truncated,
             meta_comments=form.meta_comments,
             repeated=form.repeated,
-            misspelt=form.misspelt,
+            misspelt=tuple(word for word in form.misspelt if not any(word in value for value in invented)),
         )
 
 

@@ -48,7 +48,7 @@ __all__ = ["MAKERS", "MEASURES", "Case", "Cases", "Plan", "bench_methods", "case
 
 MEASURES = ("style", "traits", "habits", "facts", "invented", "verbatim_overlap")
 _DRAFT_SEED = 11
-_CODE = 3
+_CODE = 4
 """Raised when the code trains or drafts otherwise with the same settings, so that what was measured before is measured anew."""
 
 Connect = Callable[[Settings, Workspace], AbstractContextManager[Connection]]

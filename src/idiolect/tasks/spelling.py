@@ -18,8 +18,10 @@ if TYPE_CHECKING:
 __all__ = ["Spelling", "telling_words"]
 
 _WORD = re.compile(r"[^\W\d_]+(?:['’][^\W\d_]+)*")
-# Small letters only: a capital may be a name, and those are facts. No part of a link, an address, a code or a compound.
+# No part of a link, an address, a code or a compound.
 _ALONE = re.compile(r"(?<![\w'’@./&#:+-])[^\W\d_]+(?:['’][^\W\d_]+)*(?![\w'’@/+-]|[.:][\w/])")
+_WRITTEN = re.compile(r"[^\W\d_][a-zß-öø-ÿ'’]*")
+"""Small letters, with or without a capital before them: others are abbreviations and marks."""
 _KISSES = re.compile(r"[xo]+")
 _ENGLISH = 0.7
 """Share of the words of a person's texts that a dictionary of English has, from which on they are English."""
@@ -43,16 +45,20 @@ class Spelling:
         self._english = not self._own or 1 - len(_unknown(self._own)) / len(self._own) >= _ENGLISH
 
     def misspelt(self, text: str, *known: str) -> list[str]:
-        """The text's words in small letters that are in no dictionary, in none of the person's texts and not in ``known``, each once.
+        """The text's words that are in no dictionary, in none of the person's texts and not in ``known``, each once: names that nobody
+        told are among them.
 
-        A letter that stands alone is one as well, but for those that English or a list has. Names, and what has a capital, are none.
+        A small letter that stands alone is one as well, but for those that English or a list has. Words with capitals inside are none.
         """
         if not self._english:
             return []
         found = dict.fromkeys(
             match[0]
             for match in _ALONE.finditer(text)
-            if match[0].islower() and not _KISSES.fullmatch(match[0]) and not _label(text, match)
+            if _WRITTEN.fullmatch(match[0])
+            and (match[0].islower() or len(match[0]) > 1)
+            and not _KISSES.fullmatch(match[0])
+            and not _label(text, match)
         )
         words = {one: _plain(one) for one in found}
         strange = _unknown(words.values()) | {one for one in words.values() if len(one) == 1 and one not in "ai"}
