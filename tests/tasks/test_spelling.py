@@ -36,6 +36,12 @@ def test_words_of_the_person_and_of_the_request_are_none() -> None:
     assert Spelling(["Regards,\nBeusse"]).misspelt("Hi Zelk,\n\nregards,\nBeusse", "Thank Zelk") == []
 
 
+def test_a_genitive_is_the_word_itself() -> None:
+    assert Spelling([]).misspelt("I met Zelk’s boss and Zorv's dog", "Zelk is here with ZORV") == []
+    assert Spelling(["Zelk's"]).misspelt("Zelk met Zorv", "Ask Zorv's boss") == []
+    assert Spelling([]).misspelt("the glorbix's end") == ["glorbix's"]
+
+
 def test_it_has_nothing_to_say_of_another_language() -> None:
     assert Spelling([GERMAN]).misspelt("Ich glaube qqzx nicht") == []
     assert Spelling([DIALECT]).misspelt("I think qqzx nicht") == ["qqzx", "nicht"]

@@ -78,14 +78,12 @@ def _words(texts: Iterable[str]) -> frozenset[str]:
 
 
 def _plain(word: str) -> str:
-    return word.lower().replace("’", "'")
+    """A word in small letters, without a genitive's end."""
+    return word.lower().replace("’", "'").removesuffix("'s")
 
 
 def _unknown(words: Iterable[str]) -> set[str]:
-    """Those that the dictionary does not have, neither as they are nor without a genitive's end."""
-    bare = {word: word.removesuffix("'s") for word in words}
-    strange = _dictionary().unknown(bare.values())
-    return {word for word, stem in bare.items() if stem in strange}
+    return _dictionary().unknown(words)
 
 
 @cache
