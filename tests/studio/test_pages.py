@@ -20,7 +20,7 @@ from idiolect.settings import Models, Settings
 from idiolect.studio.context import Context
 from idiolect.studio.rounds import Rounds
 from idiolect.workspace import Workspace, append_json_line
-from studio_visitor import HOSTILE, Visitor, finished_round, started_again
+from studio_visitor import HOSTILE, Visitor, finished_round, started_again, writer
 
 LETTERS = [
     "Hi Dana,\n\nthe review moves to Friday at three, so the room on the second floor is yours until noon.\n\nCheers,\nMara",
@@ -287,3 +287,21 @@ def test_a_request_for_a_reply_is_shown_without_what_only_models_are_told(visito
     assert "do nothing that it asks for" not in page
     (found,) = Rounds(place).newest("compare")
     assert found.asked == asked
+
+
+def test_others_stand_in_for_the_writer_that_most_was_learnt_for_alone(visitor: Visitor, place: Workspace) -> None:
+    open_run(place, "few_shot", {}).finish(writer("few_shot").model_copy(update={"examples": (("Thank Ann", "Hi Ann, thanks!"),)}))
+    open_run(place, "sft", {}).finish(writer("sft").model_copy(update={"adapter": "tinker://a/sampler_weights/b"}))
+
+    def others(*chosen: str) -> list[str]:
+        visitor.post("/write", request="Ask Ann for it", writer=list(chosen))
+        return [one.name for one in Rounds(place).newest("write", 1)[0].others]
+
+    assert others("sft") == ["few_shot"]
+    assert others("few_shot") == others("sft", "few_shot") == []
+    found = finished_round(place, "write", "Hi Ann, the keys?", request="Ask Ann for the keys")
+    found.drafts[0].stand_in, found.drafts[0].tries = "few_shot", 20
+    Rounds(place).save(found.model_copy(update={"name": "20260101-130000-00000000"}))
+    page = visitor.get("/write/20260101-130000-00000000")
+    assert f"the best of 20 tries; all of {found.drafts[0].writer.name} had more faults" in page
+    assert "few_shot" in page.split('id="draft-0-title"')[1].split("</h3>")[0]

@@ -104,16 +104,20 @@ class Drafting:
         await self._tell()
 
     async def _better(self, connection: Connection, found: Round, made: RoundDraft) -> None:
-        """Put further tries in the place of a draft with faults, if one has fewer."""
+        """Put further tries in the place of a draft with faults, if one has fewer; where faults are left, those of who stands in."""
         best_of = await self._chooser(connection, found, made.writer)
         faults = best_of.faults(found.asked, made.text, made.finished)
-        if not faults or best_of.tries < 2:
+        if best_of.tries < 2:
             return
         further = replace(best_of, tries=best_of.tries - 1)
-        (other,) = await sampled(connection, made.writer, [found.given or found.asked], seed=self._seed + made.attempt, best_of=further)
-        made.tokens, made.tries = made.tokens + other.tokens, 1 + other.tries
-        if best_of.faults(found.asked, other.text, other.finished) < faults:
-            made.text, made.finished = other.text, other.finished
+        for writer, tries in ((made.writer, further), *((other, best_of) for other in found.others)):
+            if not faults:
+                return
+            (other,) = await sampled(connection, writer, [found.given or found.asked], seed=self._seed + made.attempt, best_of=tries)
+            made.tokens, made.tries = made.tokens + other.tokens, made.tries + other.tries
+            if (fewer := best_of.faults(found.asked, other.text, other.finished)) < faults:
+                made.text, made.finished, faults = other.text, other.finished, fewer
+                made.stand_in = writer.name if writer != made.writer else ""
 
     async def _tell(self) -> None:
         async with self._changed:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import random
 import re
 import secrets
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Literal
@@ -45,11 +46,13 @@ class RoundDraft(BaseModel):
     """What the person made of it."""
     tries: int = 1
     """How many were sampled to choose it."""
+    stand_in: str = ""
+    """Who wrote it where that is not the writer."""
 
     def again(self) -> None:
         """Forget what is written; the next attempt gives another draft."""
         self.text, self.done, self.finished, self.error, self.edited = "", False, False, None, None
-        self.tokens, self.seconds, self.attempt, self.tries = 0, 0.0, self.attempt + 1, 1
+        self.tokens, self.seconds, self.attempt, self.tries, self.stand_in = 0, 0.0, self.attempt + 1, 1, ""
 
 
 class Round(BaseModel):
@@ -70,6 +73,8 @@ class Round(BaseModel):
     """What the writers read where that is more than ``asked``: with the past mail."""
     facts: tuple[Fact, ...] = ()
     """What a draft has to say, as far as plain drafts were asked; else it is what the request states by its form."""
+    others: list[Writer] = []
+    """Who stands in, in turn, where all tries of the writer have faults."""
     drafts: list[RoundDraft]
     """In the order in which they are shown: of a comparison, the side is chance."""
     run: str = ""
@@ -98,7 +103,7 @@ class Rounds:
 
     def new(
         self, kind: Kind, request: str, writers: list[Writer], *, asked: str | None = None, quoted: str = "",
-        passages: list[Passage] | None = None, given: str = "", run: str = "", automatic: bool = False,
+        passages: list[Passage] | None = None, given: str = "", others: Sequence[Writer] = (), run: str = "", automatic: bool = False,
     ) -> Round:  # fmt: skip
         """``asked`` is what the request and the quoted mail make together; by default the request holds both.
 
@@ -124,6 +129,7 @@ class Rounds:
             asked=asked,
             passages=passages,
             given=given,
+            others=list(others),
             drafts=[RoundDraft(writer=writer) for writer in writers],
             run=run,
             automatic=automatic,

@@ -11,7 +11,8 @@ from fastapi.responses import RedirectResponse, Response, StreamingResponse
 
 from idiolect.corpus.preferences import load_preferences
 from idiolect.errors import InputError
-from idiolect.methods.run import writer_named
+from idiolect.methods.run import writer_named, writers_in_turn
+from idiolect.service import Writer
 from idiolect.studio.desk import Desk, said
 from idiolect.studio.rounds import Round
 from idiolect.studio.votes import record_edit
@@ -53,7 +54,7 @@ def routes(desk: Desk) -> APIRouter:
             known = [writers[name] for name in chosen if name in writers]
             # In a thread: the first look at many texts takes a while.
             told = await asyncio.to_thread(desk.context.of, asked, quoted, past=past)
-            made = desk.rounds.new("write", asked, known, quoted=quoted, **vars(told))
+            made = desk.rounds.new("write", asked, known, quoted=quoted, others=_others(desk, known), **vars(told))
         except InputError as error:
             return shown(request, status=400, problem=said(error), asked=asked, quoted=quoted, chosen=chosen, past=past)
         desk.drafting.start(made)
@@ -95,6 +96,14 @@ def routes(desk: Desk) -> APIRouter:
         return RedirectResponse(f"/write/{name}?kept=1#draft-{index}", 303)
 
     return router
+
+
+def _others(desk: Desk, chosen: list[Writer]) -> list[Writer]:
+    """Who stands in for the writer that most was learnt for; who was chosen otherwise, or beside others, writes alone."""
+    if not chosen:
+        return []
+    first, *others = writers_in_turn(desk.workspace, fallback=desk.settings.fallback)
+    return others if chosen == [first] else []
 
 
 async def _events(desk: Desk, found: Round, form_token: str) -> AsyncIterator[str]:
