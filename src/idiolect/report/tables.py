@@ -269,7 +269,7 @@ def cost_table(results: Results, prices: Prices) -> Table:
         "Time and tokens of writing",
         ("writer", "seconds", "a draft", "tokens", "a draft", *(["tries"] if results.tries else []), *paid),
         tuple(rows),
-        caption="Wall time and sampled tokens of all tries; tokens of prompts, synthetic data and judging are not counted.",
+        caption="Wall time and sampled tokens of all tries; tokens of prompts, synthetic data, plain drafts and judging are not counted.",
     )
 
 
