@@ -303,5 +303,5 @@ def test_others_stand_in_for_the_writer_that_most_was_learnt_for_alone(visitor: 
     found.drafts[0].stand_in, found.drafts[0].tries = "few_shot", 20
     Rounds(place).save(found.model_copy(update={"name": "20260101-130000-00000000"}))
     page = visitor.get("/write/20260101-130000-00000000")
-    assert f"the best of 20 tries; all of {found.drafts[0].writer.name} had more faults" in page
+    assert f"the best of 20 tries; {found.drafts[0].writer.name}'s had more faults" in page
     assert "few_shot" in page.split('id="draft-0-title"')[1].split("</h3>")[0]
