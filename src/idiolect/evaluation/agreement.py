@@ -18,6 +18,8 @@ __all__ = ["PLAIN_DRAFTS", "agreed", "agreed_facts", "unsaid_words"]
 
 PLAIN_DRAFTS = 4
 """How many have to agree."""
+_NEWEST = 500
+"""Texts that are read for what the person leaves unsaid; more would keep who waits for a draft waiting."""
 
 
 async def agreed_facts(
@@ -53,12 +55,12 @@ def agreed(request: str, drafts: Iterable[str], unsaid: Container[str] = ()) -> 
     return (*stated, *(fact for fact in said if fact not in lost))
 
 
-def unsaid_words(known: Iterable[Demonstration]) -> frozenset[str]:
+def unsaid_words(known: Sequence[Demonstration]) -> frozenset[str]:
     """Telling words of requests that the person's texts for these lack at least as often as they have them: "meeting" where the person
     writes "call".
     """
     asked, unsaid = Counter[str](), Counter[str]()
-    for row in known:
+    for row in known[-_NEWEST:]:
         words = _words(request_and_quote(row.input)[0])
         asked.update(fact.value for fact in words)
         unsaid.update(fact.value for fact in missing_facts(words, row.output))
