@@ -102,7 +102,8 @@ class FidelityChecker:
             truncated=form.truncated,
             meta_comments=form.meta_comments,
             repeated=form.repeated,
-            misspelt=tuple(word for word in form.misspelt if not any(word in value for value in invented)),
+            # A name that nobody told is an invention already.
+            misspelt=tuple(word for word in form.misspelt if word.islower() or word.lower() not in " ".join(invented).lower().split()),
         )
 
 
