@@ -65,7 +65,7 @@ def test_a_killed_comparison_goes_on_with_the_same_numbers(workspace: Workspace,
     whole = compare(workspace, settings, connection, on_progress=lambda *step: seen.append(step))
     assert list(whole.writers) == ["baseline", "few_shot"]
     assert (whole.judge, whole.heldout) == ("truth", HELDOUT)
-    plain = [f"plain drafts {number}" for number in range(1, 5)]
+    plain = [f"the base model, draft {number}" for number in range(1, 5)]
     assert {step for step in seen if step[1] == HELDOUT} == {(name, HELDOUT, HELDOUT) for name in (*whole.writers, *plain)}
     assert load_results(workspace.results / "compare.json") == whole
     # Eight random tokens keep no fact, so that all tries are made.

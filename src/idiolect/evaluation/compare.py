@@ -43,7 +43,7 @@ JudgeName = Literal["style", "facts", "truth", "rubric"]
 judge that the workspace trained."""
 _IMPOSTORS = "impostors for the verifier"
 _MOST_IMPOSTORS = 200
-_PLAIN = "plain drafts"
+_PLAIN = "the base model, draft"
 _PACKAGES = ("tinker", "tinker-cookbook", "torch", "transformers", "numpy", "scipy", "scikit-learn")
 
 OnProgress = Callable[[str, int, int], None]
