@@ -20,6 +20,8 @@ DIALECT = "Hello Sam,\n\nI'd like tae have lunch with ye en tae talk, so ye know
         ("Hi Sam, i hope yoer well p p and see you thththeen.", ["yoer", "p", "thththeen"]),
         ("I've a link for y a scout, so i'd l be glad've.", ["y", "l", "glad've"]),
         ("It’s the boss’s turn, isn’t it? Ann and McKay and the BBQX are fine.", []),
+        ("Ann, qłqł and ЖЖшш say hello", ["qłqł"]),
+        ("Żqqł is here", ["Żqqł"]),
         ("good day ^Pooago Ann,\n\nregards,\nFlmer", ["Pooago", "Flmer"]),
         ("a) the room\nb) the day\nc. the rest\n\nLove, Ann x", []),
         ("Write to wlxq@qqvz.org or www.zzqx.org/wxxb, room b12, re-zzqx, #qqzx and the ABC-12x.", []),

@@ -155,7 +155,7 @@ def _chooser(
     if settings.tries == 1 or not isinstance(baseline, Writer):
         return fewest_faults(settings.tries, checker)
     plain = impersonal(workspace, settings, baseline)
-    seeds = {f"{_PLAIN} {number + 1}": derive_seed(settings.seed, _PLAIN, number) for number in range(PLAIN_DRAFTS)}
+    seeds = {f"{_PLAIN} {number + 1}": derive_seed(settings.seed, "plain", number) for number in range(PLAIN_DRAFTS)}
     drafted = connection.run(
         together(
             {
@@ -167,7 +167,8 @@ def _chooser(
     groups = zip(*(one.present for one in drafted.values()), strict=True)
     unsaid = unsaid_words(demonstrations)
     facts = {request: agreed(request, [draft.text for draft in group], unsaid) for request, group in zip(asked, groups, strict=True)}
-    return fewest_faults(settings.tries, checker, facts=facts, facts_by=drafts_path(workspace, plain, settings.seed).stem)
+    known_by = " ".join([drafts_path(workspace, plain, settings.seed).stem, *sorted(unsaid)])
+    return fewest_faults(settings.tries, checker, facts=facts, facts_by=known_by)
 
 
 def _counts(writers: Mapping[str, AnyWriter], asked: Sequence[str]) -> dict[str, tuple[int, int]]:

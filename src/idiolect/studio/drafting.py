@@ -106,9 +106,9 @@ class Drafting:
     async def _better(self, connection: Connection, found: Round, made: RoundDraft) -> None:
         """Put further tries in the place of a draft with faults, if one has fewer; where faults are left, those of who stands in."""
         best_of = await self._chooser(connection, found, made.writer)
-        faults = best_of.faults(found.asked, made.text, made.finished)
         if best_of.tries < 2:
             return
+        faults = best_of.faults(found.asked, made.text, made.finished)
         further = replace(best_of, tries=best_of.tries - 1)
         for writer, tries in ((made.writer, further), *((other, best_of) for other in found.others)):
             if not faults:

@@ -20,13 +20,9 @@ __all__ = ["Spelling", "telling_words"]
 _WORD = re.compile(r"[^\W\d_]+(?:['’][^\W\d_]+)*")
 # No part of a link, an address, a code or a compound.
 _ALONE = re.compile(r"(?<![\w'’@./&#:+-])[^\W\d_]+(?:['’][^\W\d_]+)*(?![\w'’@/+-]|[.:][\w/])")
-_WRITTEN = re.compile(r"[^\W\d_][a-zß-öø-ÿ'’]*")
-"""Small letters, with or without a capital before them: others are abbreviations and marks."""
 _KISSES = re.compile(r"[xo]+")
 _ENGLISH = 0.7
 """Share of the words of a person's texts that a dictionary of English has, from which on they are English."""
-
-
 _COMMON = 1e-4
 """Share of English text from which on a word tells little: "start" is more common, "ticket" is rarer."""
 
@@ -55,10 +51,7 @@ class Spelling:
         found = dict.fromkeys(
             match[0]
             for match in _ALONE.finditer(text)
-            if _WRITTEN.fullmatch(match[0])
-            and (match[0].islower() or len(match[0]) > 1)
-            and not _KISSES.fullmatch(match[0])
-            and not _label(text, match)
+            if (match[0].islower() or match[0][1:].islower()) and not _KISSES.fullmatch(match[0]) and not _label(text, match)
         )
         words = {one: _plain(one) for one in found}
         strange = _unknown(words.values()) | {one for one in words.values() if len(one) == 1 and one not in "ai"}
