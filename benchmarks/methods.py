@@ -13,7 +13,7 @@ from pathlib import Path
 from statistics import mean
 from typing import Any
 
-from idiolect.pocket.methods_bench import MAKERS, Cases, Plan, cases_done, lead, summary
+from idiolect.pocket.methods_bench import MAKERS, METHODS, Cases, Plan, cases_done, lead, summary
 from idiolect.settings import Settings
 from idiolect.workspace import write_atomic, write_json
 
@@ -168,7 +168,7 @@ def main() -> None:
     parser.add_argument("--curve", action="append", choices=tuple(MAKERS), help="methods of the curve over demonstrations")
     parser.add_argument("--out", type=Path, default=PAGE)
     options = parser.parse_args()
-    methods = tuple(options.method or (name for name in MAKERS if name != WRITING))
+    methods = tuple(options.method or (name for name in METHODS if name != WRITING))
     plan = Plan(split=options.split, requests=options.requests, demonstrations=options.demonstrations, methods=methods)
     cases = cases_done(SCORES, plan)
     if not cases:

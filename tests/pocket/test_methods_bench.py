@@ -7,13 +7,15 @@ from pathlib import Path
 
 import pytest
 
-from idiolect.cli.bench import _NAMES
+from idiolect.cli.bench import _ABLATIONS, _NAMES
 from idiolect.cli.local_engine import connected
 from idiolect.errors import InputError
 from idiolect.methods.baseline import baseline
 from idiolect.pocket.methods_bench import (
+    ABLATIONS,
     MAKERS,
     MEASURES,
+    METHODS,
     Case,
     Plan,
     _known,
@@ -78,7 +80,20 @@ def test_authors_that_lack_a_method_are_not_counted(tmp_path: Path) -> None:
 
 
 def test_the_command_names_every_method() -> None:
-    assert set(_NAMES.split(", ")) == set(MAKERS)
+    assert _NAMES.split(", ") == list(METHODS)
+    assert _ABLATIONS.split(", ") == list(ABLATIONS)
+    assert set(MAKERS) == {*METHODS, *ABLATIONS}
+
+
+def test_an_ablation_changes_one_part_of_ditto() -> None:
+    whole = MAKERS["ditto_prompted"][1][-1].model_dump()
+    changed = {name: dict(MAKERS[name][1][-1].model_dump().items() - whole.items()) for name in ABLATIONS}
+    assert changed == {
+        "ditto_attention": {"layers": "attention"},
+        "ditto_no_replay": {"replay": False},
+        "ditto_no_between": {"between": False},
+        "ditto_one_round": {"rounds": 1, "steps": whole["rounds"] * whole["steps"]},
+    }
 
 
 def test_an_unknown_method_is_named() -> None:

@@ -36,6 +36,7 @@ _NAMES = (
     "baseline, prompt, few_shot, prompt_optimized, sft, sft_synthetic, sft_both, sft_prompted, spin, rlaif, ditto, ditto_prompted, "
     "ditto_fallback, sft_ditto, sft_rlaif_ditto"
 )
+_ABLATIONS = "ditto_attention, ditto_no_replay, ditto_no_between, ditto_one_round"
 
 
 @bench.callback()
@@ -82,7 +83,10 @@ def methods(
     demonstrations: Annotated[int, typer.Option(min=1, help="Texts of each author that the methods learn from.")] = 7,
     first: Annotated[int, typer.Option(min=0, help="Number of the first author.")] = 0,
     split: Annotated[str, typer.Option(help="heldout, or development to choose settings.")] = "heldout",
-    method: Annotated[list[str] | None, typer.Option(help=f"One of {_NAMES}; again for more.", show_default="all")] = None,
+    method: Annotated[
+        list[str] | None,
+        typer.Option(help=f"One of {_NAMES}, or of the ablations {_ABLATIONS}; again for more.", show_default="all but the ablations"),
+    ] = None,
     scores: Annotated[
         Path | None, typer.Option(help="The folder of what was measured already, and is now.", show_default="OUT/scores")
     ] = None,
@@ -93,10 +97,10 @@ def methods(
 ) -> None:
     """Run every method for many simulated authors and count who wins; run again, it goes on."""
     from idiolect.cli.local_engine import connected
-    from idiolect.pocket.methods_bench import MAKERS, Plan, bench_methods
+    from idiolect.pocket.methods_bench import METHODS, Plan, bench_methods
     from idiolect.workspace import write_json
 
-    plan = Plan(split, first, authors, seeds, requests, demonstrations, tuple(method or MAKERS))
+    plan = Plan(split, first, authors, seeds, requests, demonstrations, tuple(method or METHODS))
     with bars() as progress:
         result = bench_methods(out.expanduser().resolve(), plan, connected, progress, scores, jobs)
     write_json(out / "methods.json", result)

@@ -14,7 +14,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
-from functools import cache
+from functools import cache, partial
 from multiprocessing import get_context, parent_process
 from pathlib import Path
 from statistics import mean
@@ -44,7 +44,20 @@ from idiolect.synthesis.generate import SynthesisConfig
 from idiolect.workspace import Workspace, read_json, write_json
 from idiolect.world import Author, habits_found, parts_found, traits_found
 
-__all__ = ["MAKERS", "MEASURES", "Case", "Cases", "Plan", "bench_methods", "cases_done", "lead", "measured_drafts", "summary"]
+__all__ = [
+    "ABLATIONS",
+    "MAKERS",
+    "MEASURES",
+    "METHODS",
+    "Case",
+    "Cases",
+    "Plan",
+    "bench_methods",
+    "cases_done",
+    "lead",
+    "measured_drafts",
+    "summary",
+]
 
 MEASURES = ("style", "traits", "habits", "facts", "invented", "verbatim_overlap")
 _DRAFT_SEED = 11
@@ -162,7 +175,15 @@ _TUNED = (*_WRITTEN, _BOTH)
 _REWARDED = (*_TUNED, RlaifConfig())
 _PLAIN, _OURS, _ONWARD = DittoConfig(prompted=False, varied=False), DittoConfig(prompted=True), DittoConfig()
 
-MAKERS: dict[str, tuple[Callable[[Case], Writer | Awaitable[Writer | list[Writer]]], tuple[BaseModel, ...]]] = {
+Maker = Callable[[Case], Writer | Awaitable[Writer | list[Writer]]]
+
+
+def _ours_but(**changed: Any) -> tuple[Maker, tuple[BaseModel, ...]]:
+    config = _OURS.model_copy(update=changed)
+    return partial(_ditto_of, config=config), (*_PROMPTED, config)
+
+
+MAKERS: dict[str, tuple[Maker, tuple[BaseModel, ...]]] = {
     "baseline": (_baseline, ()),
     "prompt": (_prompt, _PROMPTED),
     "few_shot": (_few_shot, _PROMPTED),
@@ -178,8 +199,15 @@ MAKERS: dict[str, tuple[Callable[[Case], Writer | Awaitable[Writer | list[Writer
     "ditto_fallback": (_ditto_fallback, (*_REWARDED, _OURS)),
     "sft_ditto": (_sft_ditto, (*_TUNED, _ONWARD)),
     "sft_rlaif_ditto": (_chain, (*_REWARDED, _ONWARD)),
+    "ditto_attention": _ours_but(layers="attention"),
+    "ditto_no_replay": _ours_but(replay=False),
+    "ditto_no_between": _ours_but(between=False),
+    "ditto_one_round": _ours_but(rounds=1, steps=_OURS.rounds * _OURS.steps),
 }
 """Every method under its name in the results, and the settings on which its figures rest; another one is a line here."""
+ABLATIONS = ("ditto_attention", "ditto_no_replay", "ditto_no_between", "ditto_one_round")
+"""``ditto_prompted`` without one of its parts each; run where they are named."""
+METHODS = tuple(name for name in MAKERS if name not in ABLATIONS)
 
 
 @dataclass(frozen=True)
@@ -193,7 +221,7 @@ class Plan:
     seeds: int = 3
     requests: int = 20
     demonstrations: int = 7
-    methods: tuple[str, ...] = tuple(MAKERS)
+    methods: tuple[str, ...] = METHODS
 
     def __post_init__(self) -> None:
         unknown = [name for name in self.methods if name not in MAKERS]
