@@ -32,6 +32,7 @@ __all__ = [
     "described_lines",
     "described_style",
     "edited",
+    "is_borne_out",
     "joined",
     "prompting",
     "style_prompt",
@@ -41,6 +42,9 @@ __all__ = [
 ]
 
 _ANSWER_TOKENS = 384
+_QUOTED = re.compile(r'["“„«]([^"“”„«»]+)["”»]')
+_PLACEHOLDER = re.compile(r"\bNAME\b|\[[^\]]*\]|\{[^}]*\}|<[^>]*>")
+_AVOIDED = re.compile(r"\b(?:no|not|never|avoids?|rarely|seldom|without|instead|rather than)\b|n['’]t\b", re.IGNORECASE)
 
 
 class PromptingConfig(BaseModel):
@@ -194,7 +198,10 @@ async def _descriptions(
     seed: int,
     on_progress: Callable[[int, int], None] | None,
 ) -> list[list[str]]:
-    """Trait lines of several descriptions, each of another group of texts. At least one of them says something."""
+    """Trait lines of several descriptions, each of another group of texts, without those that quote what the person never wrote.
+
+    At least one of them says something.
+    """
     limit = await connection.context_length(model.base_model)
     renderer = connection.renderer(model)
     chats = []
@@ -207,7 +214,9 @@ async def _descriptions(
     answers = await complete(
         connection, model, chats, max_tokens=_ANSWER_TOKENS, temperature=0.0, seed=derive_seed(seed, "describe"), on_progress=on_progress
     )
-    found = [trait_lines(first.text) for first, *_ in answers]
+    said = [trait_lines(first.text) for first, *_ in answers]
+    borne_out = [[line for line in lines if is_borne_out(line, texts)] for lines in said]
+    found = borne_out if any(borne_out) else said
     if not any(found):
         raise ServiceError(
             "the model did not describe the style", where=model.base_model, hint="Write prompt.md yourself, or name another model"
@@ -232,6 +241,25 @@ def trait_lines(answer: str) -> list[str]:
     lines = [line.strip() for line in answer.splitlines() if line.strip()]
     items = [re.sub(r"^(?:[-*•]|\d+[.)])\s+", "", line) for line in lines if re.match(r"(?:[-*•]|\d+[.)])\s+\S", line)]
     return list(dict.fromkeys(items or lines))
+
+
+def is_borne_out(line: str, texts: Sequence[str]) -> bool:
+    """Whether for all that a trait line puts in quotation marks there is a text that has it, or half of its words.
+
+    A person's habits bend words ("Say hello tae the family"). What a line says is avoided is in no text, so such lines pass.
+    """
+    quotes = [_PLACEHOLDER.sub(" ", quote).strip().casefold() for quote in _QUOTED.findall(line)]
+    if _AVOIDED.search(_QUOTED.sub(" ", line)):
+        return True
+    lowered = [text.casefold() for text in texts]
+    return all(any(_has(text, quote) for text in lowered) for quote in quotes if quote.strip(",:!"))
+
+
+def _has(text: str, quote: str) -> bool:
+    if re.search(rf"(?<![a-z0-9]){re.escape(quote)}(?![a-z0-9])", text):
+        return True
+    words, there = re.findall(r"\w+", quote), set(re.findall(r"\w+", text))
+    return bool(words) and 2 * sum(word in there for word in words) >= len(words)
 
 
 def agreed(answers: Sequence[list[str]]) -> list[str]:
