@@ -248,9 +248,9 @@ def is_borne_out(line: str, texts: Sequence[str]) -> bool:
 
     A person's habits bend words ("Say hello tae the family"). What a line says is avoided is in no text, so such lines pass.
     """
-    quotes = [_PLACEHOLDER.sub(" ", quote).strip().casefold() for quote in _QUOTED.findall(line)]
     if _AVOIDED.search(_QUOTED.sub(" ", line)):
         return True
+    quotes = [_PLACEHOLDER.sub(" ", quote).strip().casefold() for quote in _QUOTED.findall(line)]
     lowered = [text.casefold() for text in texts]
     return all(any(_has(text, quote) for text in lowered) for quote in quotes if quote.strip(",:!"))
 
