@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import itertools
+from collections import Counter
 from dataclasses import replace
 from pathlib import Path
 from statistics import mean
@@ -46,6 +47,12 @@ def mean_wins(result: dict[str, Any]) -> dict[str, float]:
     return dict(sorted(means.items(), key=lambda pair: -pair[1]))
 
 
+def _seeds(cases: Cases) -> str:
+    """How often each author was trained for, as words."""
+    times = sorted(Counter(author for author, _ in cases).values())
+    return f"training seeds: {times[0]}" if times[0] == times[-1] else f"training seeds: {times[0]} to {times[-1]} (runs: {len(cases)})"
+
+
 def page(result: dict[str, Any], cases: Cases, plan: Plan) -> str:
     """The tables, best method first."""
     order = mean_wins(result)
@@ -53,7 +60,7 @@ def page(result: dict[str, Any], cases: Cases, plan: Plan) -> str:
         "# Which method wins",
         "",
         "`python -m benchmarks.methods` makes this page from the scores of `idiolect bench methods`:",
-        f"{result['authors']} simulated authors ({plan.split}), training seeds: {result['seeds']}, {plan.demonstrations} texts each,",
+        f"{result['authors']} simulated authors ({plan.split}), {_seeds(cases)}, {plan.demonstrations} texts each,",
         f"{plan.requests} requests that nobody learnt from, the pocket model.",
         "Style is the share of the author's traits and habits that a draft shows, by the truth; the draft with more of them wins. 95 %",
         "intervals by a bootstrap over authors and their requests. Settings were chosen on development authors.",
