@@ -53,6 +53,26 @@ def _seeds(cases: Cases) -> str:
     return f"training seeds: {times[0]}" if times[0] == times[-1] else f"training seeds: {times[0]} to {times[-1]} (runs: {len(cases)})"
 
 
+def between_seeds(cases: Cases) -> list[str]:
+    """How far a method's mean moves from one training seed to another, of the authors that have them all."""
+    seeds = sorted({seed for _, seed in cases})
+    authors = [one for one, times in Counter(author for author, _ in cases).items() if times == len(seeds)]
+    if len(seeds) < 2 or not authors:
+        return []
+
+    def widest(measure: str) -> str:
+        moved = {}
+        for name in next(iter(cases.values())):
+            found = [[cases[author, seed][name][measure] for author in authors] for seed in seeds]
+            means = [mean(mean(value for value in one if value is not None) for one in each) for each in found]
+            moved[name] = max(means) - min(means)
+        name = max(moved, key=moved.__getitem__)
+        return f"{moved[name]:.3f} ({name})"
+
+    moves = f"{widest('style')} in style, {widest('facts')} in facts kept"
+    return [f"From one training seed to another a mean over authors moves by at most {moves}."]
+
+
 def page(result: dict[str, Any], cases: Cases, plan: Plan) -> str:
     """The tables, best method first."""
     order = mean_wins(result)
@@ -63,7 +83,8 @@ def page(result: dict[str, Any], cases: Cases, plan: Plan) -> str:
         f"{result['authors']} simulated authors ({plan.split}), {_seeds(cases)}, {plan.demonstrations} texts each,",
         f"{plan.requests} requests that nobody learnt from, the pocket model.",
         "Style is the share of the author's traits and habits that a draft shows, by the truth; the draft with more of them wins. 95 %",
-        "intervals by a bootstrap over authors and their requests. Settings were chosen on development authors.",
+        "intervals by a bootstrap over authors and their requests; a request counts once, with the mean of its author's seeds. Settings",
+        "were chosen on development authors.",
         f"A draft in which the checks find a fault is the best of {Settings().tries} tries by these checks, for every method alike;",
         "they ask for the request's facts and for what four plain drafts of the base model all say again.",
         "",
@@ -74,7 +95,8 @@ def page(result: dict[str, Any], cases: Cases, plan: Plan) -> str:
         cells = " | ".join(_cell(result["methods"][name][measure]) for measure in MEASURED)
         seconds = sorted(found[name]["seconds"] for found in cases.values())[len(cases) // 2]
         lines.append(f"| {name} | {wins:.2f} | {cells} | {seconds:.0f} |")
-    lines += ["", "Seconds are the median of one author's, on one core, without what an earlier row has made already.", ""]
+    lines += ["", "Seconds are the median of one author's, on one core, without what an earlier row has made already."]
+    lines += [*between_seeds(cases), ""]
     leaders = [name for name in ("ditto", "ditto_prompted") if {name, *RIVALS} <= set(order)]
     if leaders:
         ahead = "; ".join(f"of {name} {_cell(lead(cases, name, RIVALS).model_dump())}" for name in leaders)

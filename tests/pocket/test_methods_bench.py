@@ -69,6 +69,20 @@ def test_the_lead_is_of_mean_win_rates() -> None:
     assert lead({(0, 0): found}, "b", ("c",)).mean == 0
 
 
+def test_an_author_trained_for_again_is_no_further_evidence() -> None:
+    """By hand: seeds with the same scores leave mean and interval as they were; one author's mean of two seeds is one value."""
+    rng = random.Random(5)
+    once = {(author, 0): {name: scores(rng, mean) for name, mean in {"a": 0.4, "b": 0.6}.items()} for author in range(4)}
+    again = once | {(author, seed): found for (author, _), found in once.items() for seed in (1, 2)}
+    assert {**summary(again), "seeds": 1} == summary(once)
+    assert lead(again, "a", ("b",)) == lead(once, "a", ("b",))
+    values = {measure: [1.0, None] for measure in MEASURES}
+    uneven = {(0, 0): {"a": values}, (0, 1): {"a": {measure: [0.0, None] for measure in MEASURES}}, (1, 0): {"a": values}}
+    found = summary(uneven)
+    assert found["methods"]["a"]["facts"]["mean"] == pytest.approx((0.5 + 1) / 2)
+    assert (found["authors"], found["seeds"]) == (2, 1)
+
+
 def test_authors_that_lack_a_method_are_not_counted(tmp_path: Path) -> None:
     plan = Plan(methods=("baseline", "ditto"))
     whole = {name: {"style": [0.2], "made_with": _made_with(name)} for name in plan.methods}

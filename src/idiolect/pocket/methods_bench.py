@@ -10,6 +10,7 @@ import hashlib
 import os
 import threading
 import time
+from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
 from contextlib import AbstractContextManager
@@ -379,37 +380,47 @@ def cases_done(scores: Path, plan: Plan) -> Cases:
 def summary(cases: Cases) -> dict[str, Any]:
     """Means over authors and win rates by the truth, with 95 % intervals that resample authors and then their requests.
 
-    An author's seeds are pooled.
+    ``seeds`` is the number that every author has.
     """
     names = list(next(iter(cases.values())))
-
-    def measured(values: Callable[[Mapping[str, Any]], Sequence[float | None]]) -> dict[str, float | None]:
-        pooled = [(one, author) for (author, _), found in cases.items() for one in values(found)]
-        found: Measure = mean_with_interval([one for one, _ in pooled], authors=[author for _, author in pooled], bounds=(0, 1))
-        return found.model_dump()
+    trained = Counter(author for author, _ in cases)
 
     def wins(one: str, other: str) -> dict[str, float | None]:
-        return measured(lambda found: [_win(a, b) for a, b in zip(found[one]["style"], found[other]["style"], strict=True)])
+        rate = _measure(cases, lambda found: [_win(*pair) for pair in zip(found[one]["style"], found[other]["style"], strict=True)])
+        return rate.model_dump()
 
     return {
-        "methods": {name: {m: measured(lambda found, n=name, m=m: found[n][m]) for m in MEASURES} for name in names},
+        "methods": {name: {m: _measure(cases, lambda found, n=name, m=m: found[n][m]).model_dump() for m in MEASURES} for name in names},
         "win_rate": {one: {other: wins(one, other) for other in names if other != one} for one in names},
-        "authors": len({author for author, _ in cases}),
-        "seeds": len({seed for _, seed in cases}),
+        "authors": len(trained),
+        "seeds": min(trained.values()),
     }
 
 
 def lead(cases: Cases, name: str, others: Sequence[str]) -> Measure:
     """How much higher the method's win rate over all its match-ups is than the mean of the others', −1 to 1 (arXiv 2406.00888, 4.1)."""
-    values: list[float] = []
-    authors: list[int] = []
-    for (author, _), found in cases.items():
+
+    def ahead(found: Mapping[str, Mapping[str, Any]]) -> list[float]:
+        values = []
         for scores in zip(*(one["style"] for one in found.values()), strict=True):
             by_name = dict(zip(found, scores, strict=True))
             rates = {one: mean(_win(by_name[one], by_name[other]) for other in by_name if other != one) for one in (name, *others)}
             values.append(rates[name] - mean(rates[other] for other in others))
-            authors.append(author)
-    return mean_with_interval(values, authors=authors, bounds=(-1, 1))
+        return values
+
+    return _measure(cases, ahead, bounds=(-1, 1))
+
+
+def _measure(
+    cases: Cases, values: Callable[[Mapping[str, Mapping[str, Any]]], Sequence[float | None]], bounds: tuple[float, float] = (0, 1)
+) -> Measure:
+    """The mean over authors of what ``values`` finds for each request. A request's value is the mean over its author's seeds."""
+    seeds: dict[int, list[Sequence[float | None]]] = {}
+    for (author, _), found in cases.items():
+        seeds.setdefault(author, []).append(values(found))
+    requests = [(author, [one for one in each if one is not None]) for author, found in seeds.items() for each in zip(*found, strict=True)]
+    means = [mean(each) if each else None for _, each in requests]
+    return mean_with_interval(means, authors=[author for author, _ in requests], bounds=bounds)
 
 
 def _win(a: float, b: float) -> float:
