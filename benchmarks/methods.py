@@ -24,6 +24,8 @@ RIVALS = ("few_shot", "sft", "spin")
 WRITING = "ditto_fallback"
 """How `idiolect write` drafts: no method of its own, so it stands apart from the match-ups."""
 COUNTS = (1, 2, 4, 7, 10, 30)
+CURVE = ("prompt", "few_shot", "sft", "sft_prompted", "ditto", "ditto_prompted")
+"""The methods of the curve over demonstrations."""
 MEASURED = {
     "style": "style",
     "traits": "traits",
@@ -194,7 +196,7 @@ def main() -> None:
     parser.add_argument("--requests", type=int, default=20)
     parser.add_argument("--demonstrations", type=int, default=7)
     parser.add_argument("--method", action="append", choices=tuple(MAKERS), help=f"again for more; all but {WRITING} by default")
-    parser.add_argument("--curve", action="append", choices=tuple(MAKERS), help="methods of the curve over demonstrations")
+    parser.add_argument("--curve", action="append", choices=tuple(MAKERS), help=f"of the curve; {', '.join(CURVE)} by default")
     parser.add_argument("--out", type=Path, default=PAGE)
     options = parser.parse_args()
     methods = tuple(options.method or (name for name in METHODS if name != WRITING))
@@ -206,7 +208,7 @@ def main() -> None:
     text = page(result, cases, plan)
     options.out.mkdir(parents=True, exist_ok=True)
     _plot(result, options.out / "methods.svg")
-    curves, authors = efficiency(options.split, options.requests, tuple(options.curve or ("few_shot", "sft", "ditto")))
+    curves, authors = efficiency(options.split, options.requests, tuple(options.curve or CURVE))
     if curves:
         text += efficiency_table(curves, authors)
         _plot_efficiency(curves, options.out / "demonstrations.svg")

@@ -120,7 +120,7 @@ def test_scores_that_other_settings_gave_are_not_taken(tmp_path: Path) -> None:
     stale, kept = {"style": [0.1], "made_with": "other settings"}, {"style": [0.2], "made_with": _made_with("baseline")}
     write_json(_path(tmp_path, plan, 3, 0), {"ditto": stale, "baseline": kept})
     assert _known(tmp_path, plan, 3, 0) == {"baseline": kept}
-    assert _made_with("baseline") != _made_with("ditto") != _made_with("sft_ditto")
+    assert _made_with("baseline") != _made_with("ditto") != _made_with("sft_rlaif_ditto")
     assert _known(tmp_path, plan, 3, 1) == {}
 
 

@@ -34,7 +34,7 @@ _TITLES = {
 
 _NAMES = (
     "baseline, prompt, few_shot, prompt_optimized, sft, sft_synthetic, sft_both, sft_prompted, spin, rlaif, ditto, ditto_prompted, "
-    "ditto_fallback, sft_ditto, sft_rlaif_ditto"
+    "ditto_fallback, sft_rlaif_ditto"
 )
 _ABLATIONS = "ditto_attention, ditto_no_replay, ditto_no_between, ditto_one_round"
 

@@ -128,11 +128,6 @@ async def _sft_both(case: Case) -> Writer:
     return await sft(case.connection, case.place, case.settings, case.rows, made, _BOTH)
 
 
-async def _sft_ditto(case: Case) -> Writer:
-    """DITTO from the policy that was fine-tuned on own and synthetic texts."""
-    return await _ditto_of(case, _ONWARD, first=await _sft_both(case))
-
-
 async def _rlaif(case: Case) -> Writer:
     """RLAIF from the policy that was fine-tuned on own and synthetic texts, by the count of what the demonstrations share."""
     made, _ = await synthetic_data(case.connection, case.place, case.settings, case.rows, case.heldout)
@@ -198,7 +193,6 @@ MAKERS: dict[str, tuple[Maker, tuple[BaseModel, ...]]] = {
     "ditto": (_ditto, (_PLAIN,)),
     "ditto_prompted": (_ditto_prompted, (*_PROMPTED, _OURS)),
     "ditto_fallback": (_ditto_fallback, (*_REWARDED, _OURS)),
-    "sft_ditto": (_sft_ditto, (*_TUNED, _ONWARD)),
     "sft_rlaif_ditto": (_chain, (*_REWARDED, _ONWARD)),
     "ditto_attention": _ours_but(layers="attention"),
     "ditto_no_replay": _ours_but(replay=False),
