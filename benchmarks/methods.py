@@ -7,7 +7,6 @@ numbers of demonstrations also ``demonstrations.svg``. Only authors for whom eve
 from __future__ import annotations
 
 import argparse
-import itertools
 from collections import Counter
 from dataclasses import replace
 from pathlib import Path
@@ -24,8 +23,8 @@ RIVALS = ("few_shot", "sft", "spin")
 WRITING = "ditto_fallback"
 """How `idiolect write` drafts: no method of its own, so it stands apart from the match-ups."""
 COUNTS = (1, 2, 4, 7, 10, 30)
-CURVE = ("prompt", "few_shot", "sft", "sft_prompted", "ditto", "ditto_prompted")
-"""The methods of the curve over demonstrations."""
+CURVE = tuple(name for name in METHODS if name not in ("baseline", WRITING))
+"""The methods of the curve over demonstrations; the baseline is shown none."""
 MEASURED = {
     "style": "style",
     "traits": "traits",
@@ -34,8 +33,9 @@ MEASURED = {
     "invented": "invents",
     "verbatim_overlap": "copied",
 }
-COLOURS = [f"C{number}" for number in range(10)] + ["black", "gold", "navy", "darkgreen", "teal"]
-"""As many as there are methods."""
+FURTHER = ("black", "gold", "navy", "darkgreen", "teal", "orchid", "peru", "salmon")
+COLOURS = dict(zip(MAKERS, [*(f"C{number}" for number in range(10)), *FURTHER], strict=True))
+"""A method's is the same in every plot."""
 STYLE = {"svg.hashsalt": "idiolect", "font.size": 9, "axes.spines.top": False, "axes.spines.right": False}
 
 
@@ -136,14 +136,16 @@ def writing(cases: Cases) -> str:
     return "\n".join([*lines, ""])
 
 
-def efficiency(split: str, requests: int, methods: tuple[str, ...]) -> tuple[dict[str, dict[int, dict[str, Any]]], int]:
-    """For each method the style by the number of demonstrations, of the authors that have every number and method; how many these are."""
-    plans = {count: Plan(split=split, requests=requests, demonstrations=count, methods=methods) for count in COUNTS}
-    found = {count: cases_done(SCORES, plan) for count, plan in plans.items()}
+def efficiency(scores: Path, plan: Plan) -> tuple[dict[str, dict[int, dict[str, Any]]], int]:
+    """For each method of the plan its figures by the number of demonstrations, and how many authors have every number and method.
+
+    Only these are counted.
+    """
+    found = {count: cases_done(scores, replace(plan, demonstrations=count)) for count in COUNTS}
     found = {count: cases for count, cases in found.items() if cases}
     shared = set.intersection(*map(set, found.values())) if len(found) > 1 else set()
     results = {count: summary({case: cases[case] for case in sorted(shared)})["methods"] for count, cases in found.items() if shared}
-    curves = {name: {count: one[name] for count, one in results.items()} for name in methods} if results else {}
+    curves = {name: {count: one[name] for count, one in results.items()} for name in plan.methods} if results else {}
     return curves, len({author for author, _ in shared})
 
 
@@ -163,10 +165,12 @@ def _plot(result: dict[str, Any], path: Path) -> None:
 
     with pyplot.rc_context(STYLE):
         figure, axes = pyplot.subplots(figsize=(6, 4), layout="constrained")
-        for name, colour in zip(mean_wins(result), itertools.cycle(COLOURS), strict=False):
+        for name in mean_wins(result):
             style, facts = (result["methods"][name][measure] for measure in ("style", "facts"))
             spread = [[[one["mean"] - one["low"]], [one["high"] - one["mean"]]] for one in (facts, style)]
-            axes.errorbar(facts["mean"], style["mean"], xerr=spread[0], yerr=spread[1], fmt="o", ms=5, lw=1, color=colour, label=name)
+            axes.errorbar(
+                facts["mean"], style["mean"], xerr=spread[0], yerr=spread[1], fmt="o", ms=5, lw=1, color=COLOURS[name], label=name
+            )
         axes.set(xlabel="facts kept", ylabel="style (traits and habits)", xlim=(None, 1.01), ylim=(0, 1.01))
         axes.legend(loc="center left", bbox_to_anchor=(1, 0.5), frameon=False)
         figure.savefig(path, metadata={"Date": None})
@@ -178,12 +182,16 @@ def _plot_efficiency(curves: dict[str, dict[int, dict[str, Any]]], path: Path) -
 
     with pyplot.rc_context(STYLE):
         figure, axes = pyplot.subplots(figsize=(6, 3.6), layout="constrained")
-        for name, curve in curves.items():
-            counts, styles = list(curve), [one["style"] for one in curve.values()]
-            (line,) = axes.plot(counts, [one["mean"] for one in styles], "-o", ms=3, label=name)
-            axes.fill_between(counts, [one["low"] for one in styles], [one["high"] for one in styles], color=line.get_color(), alpha=0.12)
+        counts = list(next(iter(curves.values())))
+        # The legend in the order in which the curves end.
+        for name, curve in sorted(curves.items(), key=lambda pair: -pair[1][counts[-1]]["style"]["mean"]):
+            styles = [one["style"] for one in curve.values()]
+            axes.plot(counts, [one["mean"] for one in styles], "-o", ms=3, label=name, color=COLOURS[name])
+            axes.fill_between(
+                counts, [one["low"] for one in styles], [one["high"] for one in styles], color=COLOURS[name], alpha=0.08, lw=0
+            )
         axes.set(xscale="log", xlabel="demonstrations", ylabel="style (traits and habits)", ylim=(0, 1.01))
-        axes.set_xticks(list(next(iter(curves.values()))), labels=[str(count) for count in next(iter(curves.values()))])
+        axes.set_xticks(counts, labels=[str(count) for count in counts])
         axes.minorticks_off()
         axes.legend(loc="center left", bbox_to_anchor=(1, 0.5), frameon=False)
         figure.savefig(path, metadata={"Date": None})
@@ -208,7 +216,7 @@ def main() -> None:
     text = page(result, cases, plan)
     options.out.mkdir(parents=True, exist_ok=True)
     _plot(result, options.out / "methods.svg")
-    curves, authors = efficiency(options.split, options.requests, tuple(options.curve or CURVE))
+    curves, authors = efficiency(SCORES, replace(plan, methods=tuple(options.curve or CURVE)))
     if curves:
         text += efficiency_table(curves, authors)
         _plot_efficiency(curves, options.out / "demonstrations.svg")
