@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 from collections import Counter
+from collections.abc import Collection
 from dataclasses import replace
 from pathlib import Path
 from statistics import mean
@@ -34,6 +35,8 @@ MEASURED = {
     "verbatim_overlap": "copied",
 }
 FURTHER = ("black", "gold", "navy", "darkgreen", "teal", "orchid", "peru", "salmon")
+LEAST = {"prompt_optimized": 4}
+"""The texts that a method needs, if more than one: a search sets three apart to try prompts on."""
 COLOURS = dict(zip(MAKERS, [*(f"C{number}" for number in range(10)), *FURTHER], strict=True))
 """A method's is the same in every plot."""
 STYLE = {"svg.hashsalt": "idiolect", "font.size": 9, "axes.spines.top": False, "axes.spines.right": False}
@@ -49,7 +52,7 @@ def mean_wins(result: dict[str, Any]) -> dict[str, float]:
     return dict(sorted(means.items(), key=lambda pair: -pair[1]))
 
 
-def _seeds(cases: Cases) -> str:
+def _seeds(cases: Collection[tuple[int, int]]) -> str:
     """How often each author was trained for, as words."""
     times = sorted(Counter(author for author, _ in cases).values())
     return f"training seeds: {times[0]}" if times[0] == times[-1] else f"training seeds: {times[0]} to {times[-1]} (runs: {len(cases)})"
@@ -136,25 +139,29 @@ def writing(cases: Cases) -> str:
     return "\n".join([*lines, ""])
 
 
-def efficiency(scores: Path, plan: Plan) -> tuple[dict[str, dict[int, dict[str, Any]]], int]:
-    """For each method of the plan its figures by the number of demonstrations, and how many authors have every number and method.
-
-    Only these are counted.
+def efficiency(scores: Path, plan: Plan) -> tuple[dict[str, dict[int, dict[str, Any]]], set[tuple[int, int]]]:
+    """For each method of the plan its figures by the number of demonstrations, and the authors and seeds that have every number and
+    method: only these are counted.
     """
-    found = {count: cases_done(scores, replace(plan, demonstrations=count)) for count in COUNTS}
+
+    def able(count: int) -> tuple[str, ...]:
+        return tuple(name for name in plan.methods if LEAST.get(name, 1) <= count)
+
+    found = {count: cases_done(scores, replace(plan, demonstrations=count, methods=able(count))) for count in COUNTS}
     found = {count: cases for count, cases in found.items() if cases}
     shared = set.intersection(*map(set, found.values())) if len(found) > 1 else set()
     results = {count: summary({case: cases[case] for case in sorted(shared)})["methods"] for count, cases in found.items() if shared}
-    curves = {name: {count: one[name] for count, one in results.items()} for name in plan.methods} if results else {}
-    return curves, len({author for author, _ in shared})
+    curves = {name: {count: one[name] for count, one in results.items() if name in one} for name in plan.methods} if results else {}
+    return curves, shared
 
 
-def efficiency_table(curves: dict[str, dict[int, dict[str, Any]]], authors: int) -> str:
-    counts = list(next(iter(curves.values())))
-    lines = ["", "## Style and facts kept by the number of demonstrations", "", f"Of {authors} of the authors.", ""]
+def efficiency_table(curves: dict[str, dict[int, dict[str, Any]]], cases: Collection[tuple[int, int]]) -> str:
+    counts = list(max(curves.values(), key=len))
+    authors = len({author for author, _ in cases})
+    lines = ["", "## Style and facts kept by the number of demonstrations", "", f"Of {authors} of the authors, {_seeds(cases)}.", ""]
     lines += [f"| method | {' | '.join(map(str, counts))} |", f"|---|{'---|' * len(counts)}"]
     for name, curve in curves.items():
-        cells = [f"{_cell(one['style'])}, {one['facts']['mean']:.2f}" for one in curve.values()]
+        cells = [f"{_cell(curve[count]['style'])}, {curve[count]['facts']['mean']:.2f}" if count in curve else "" for count in counts]
         lines.append(f"| {name} | {' | '.join(cells)} |")
     return "\n".join([*lines, "", "![Style by the number of demonstrations](demonstrations.svg)", ""])
 
@@ -182,11 +189,11 @@ def _plot_efficiency(curves: dict[str, dict[int, dict[str, Any]]], path: Path) -
 
     with pyplot.rc_context(STYLE):
         figure, axes = pyplot.subplots(figsize=(6, 3.6), layout="constrained")
-        counts = list(next(iter(curves.values())))
+        counts = list(max(curves.values(), key=len))
         # The legend in the order in which the curves end.
         for name, curve in sorted(curves.items(), key=lambda pair: -pair[1][counts[-1]]["style"]["mean"]):
             styles = [one["style"] for one in curve.values()]
-            axes.plot(counts, [one["mean"] for one in styles], "-o", ms=3, label=name, color=COLOURS[name])
+            axes.plot(list(curve), [one["mean"] for one in styles], "-o", ms=3, label=name, color=COLOURS[name])
             axes.fill_between(
                 counts, [one["low"] for one in styles], [one["high"] for one in styles], color=COLOURS[name], alpha=0.08, lw=0
             )
@@ -216,9 +223,9 @@ def main() -> None:
     text = page(result, cases, plan)
     options.out.mkdir(parents=True, exist_ok=True)
     _plot(result, options.out / "methods.svg")
-    curves, authors = efficiency(SCORES, replace(plan, methods=tuple(options.curve or CURVE)))
+    curves, counted = efficiency(SCORES, replace(plan, methods=tuple(options.curve or CURVE)))
     if curves:
-        text += efficiency_table(curves, authors)
+        text += efficiency_table(curves, counted)
         _plot_efficiency(curves, options.out / "demonstrations.svg")
     falling_back = cases_done(SCORES, replace(plan, methods=("ditto_prompted", WRITING)))
     if falling_back:

@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 
 import pytest
-from benchmarks.methods import COUNTS, between_seeds, efficiency, efficiency_table, mean_wins, page
+from benchmarks.methods import COUNTS, LEAST, between_seeds, efficiency, efficiency_table, mean_wins, page
 
 from idiolect.pocket.methods_bench import MEASURES, Plan, _made_with, _path, summary
 from idiolect.workspace import write_json
@@ -58,19 +58,20 @@ def test_the_page_has_every_row_and_match_up() -> None:
 
 
 def test_a_curve_counts_the_authors_that_have_all_of_it(tmp_path: Path) -> None:
-    plan = Plan(requests=2, methods=("sft", "ditto"))
+    plan = Plan(requests=2, methods=("sft", "ditto", "prompt_optimized"))
     for author in (0, 4):
         for count in COUNTS:
             at_count = Plan(requests=2, methods=plan.methods, demonstrations=count)
-            found = {name: scores(name, count / 100, count / 100) for name in plan.methods}
+            found = {name: scores(name, count / 100, count / 100) for name in plan.methods if count >= LEAST.get(name, 1)}
             if (author, count) == (4, 30):
                 del found["sft"]
             write_json(_path(tmp_path, at_count, author, 0), found)
-    curves, authors = efficiency(tmp_path, plan)
-    assert authors == 1
+    curves, counted = efficiency(tmp_path, plan)
+    assert counted == {(0, 0)}
     assert {count: one["style"]["mean"] for count, one in curves["sft"].items()} == {count: pytest.approx(count / 100) for count in COUNTS}
-    table = efficiency_table(curves, authors)
-    assert "Of 1 of the authors." in table
+    assert list(curves["prompt_optimized"]) == [4, 7, 10, 30]
+    table = efficiency_table(curves, counted)
+    assert "Of 1 of the authors, training seeds: 1." in table
     assert "| method | 1 | 2 | 4 | 7 | 10 | 30 |" in table
-    assert "| ditto | 0.01, 0.50 |" in table.replace(" (0.01–0.01)", "")
-    assert efficiency(tmp_path / "none", plan) == ({}, 0)
+    assert "| prompt_optimized |  |  | 0.04, 0.50 | 0.07, 0.50 | 0.10, 0.50 | 0.30, 0.50 |" in re.sub(r" \([\d.]+–[\d.]+\)", "", table)
+    assert efficiency(tmp_path / "none", plan) == ({}, set())
