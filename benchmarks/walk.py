@@ -277,14 +277,13 @@ print(f"Gone back to: before step {kept_step}{', the start' if not kept_step els
 # ## 9. DITTO
 #
 # No judge: the model imitates seven demonstrations a little, then learns in rounds to prefer them to its own drafts, and newer drafts to
-# older ones. Its authors begin with a new adapter. The pocket model loses facts that way and goes on from the fine-tuned policy.
+# older ones. It begins with a new adapter, as its authors do. The pocket model is told the description of the style before each request.
 
 # %%
 from idiolect.methods.ditto import DittoConfig, ditto
 
 config = DittoConfig(demonstrations=2, imitate_steps=2, rounds=1, steps=2, samples=2, batch_size=2) if SMALL else DittoConfig()
-begin = tuned if PRESET == "pocket" and not SMALL else None
-preferred = connection.run(ditto(connection, workspace, settings, demonstrations, config, first=begin, tracking=tracking))
+preferred = connection.run(ditto(connection, workspace, settings, demonstrations, config, tracking=tracking))
 curve("ditto", "dpo_loss", "DPO loss (nats)")
 print(draft_of(preferred))
 

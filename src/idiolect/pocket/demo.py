@@ -86,8 +86,7 @@ async def _personalize(workspace: Workspace, settings: Settings, connection: Con
     made, _ = await synthetic_data(connection, workspace, settings, rows, heldout, progress=progress)
     tuned = await sft(connection, workspace, settings, rows, made, on_progress=told("Fine-tuning"))
     await reinforced(connection, workspace, settings, rows, made, tuned, progress=progress)
-    # From the tuned writer, since a new adapter on ten texts loses facts (docs/LOG.md).
-    await ditto(connection, workspace, settings, rows, first=tuned, on_progress=told("DITTO's rounds"))
+    await ditto(connection, workspace, settings, rows, on_progress=told("DITTO's rounds"))
 
 
 async def reinforced(
