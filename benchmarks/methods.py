@@ -185,19 +185,16 @@ def _plot(result: dict[str, Any], path: Path) -> None:
 
 
 def _plot_efficiency(curves: dict[str, dict[int, dict[str, Any]]], path: Path) -> None:
+    """Without intervals, which hide each other where methods are many; the table has them."""
     from matplotlib import pyplot
 
     with pyplot.rc_context(STYLE):
-        figure, axes = pyplot.subplots(figsize=(6, 3.6), layout="constrained")
+        figure, axes = pyplot.subplots(figsize=(6.4, 4.4), layout="constrained")
         counts = list(max(curves.values(), key=len))
         # The legend in the order in which the curves end.
         for name, curve in sorted(curves.items(), key=lambda pair: -pair[1][counts[-1]]["style"]["mean"]):
-            styles = [one["style"] for one in curve.values()]
-            axes.plot(list(curve), [one["mean"] for one in styles], "-o", ms=3, label=name, color=COLOURS[name])
-            axes.fill_between(
-                counts, [one["low"] for one in styles], [one["high"] for one in styles], color=COLOURS[name], alpha=0.08, lw=0
-            )
-        axes.set(xscale="log", xlabel="demonstrations", ylabel="style (traits and habits)", ylim=(0, 1.01))
+            axes.plot(list(curve), [one["style"]["mean"] for one in curve.values()], "-o", ms=3, label=name, color=COLOURS[name])
+        axes.set(xscale="log", xlabel="demonstrations", ylabel="style (traits and habits)", ylim=(None, 1.0))
         axes.set_xticks(counts, labels=[str(count) for count in counts])
         axes.minorticks_off()
         axes.legend(loc="center left", bbox_to_anchor=(1, 0.5), frameon=False)

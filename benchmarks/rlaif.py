@@ -18,6 +18,7 @@ from typing import Any
 from idiolect.cli.local_engine import connected
 from idiolect.corpus import Demonstration
 from idiolect.corpus.demonstrations import load_demonstrations
+from idiolect.evaluation.agreement import agreed_facts
 from idiolect.evaluation.fidelity import FidelityChecker, fewest_faults
 from idiolect.evaluation.judges import ScoreJudge, truth_judge
 from idiolect.evaluation.style import Verifier
@@ -98,7 +99,9 @@ async def _author(connection: Connection, place: Workspace, settings: Settings, 
     requests = [row.input for row in (*rows, *made)]
     trained = await rlaif(connection, place, settings, first, judge, requests, rows, config, style=verifier.scores)
     (folder,) = place.runs.glob("rlaif-*/")
-    best_of = fewest_faults(settings.tries, FidelityChecker(rows))
+    asked = [row.input for row in heldout[: options.requests]]
+    facts = await agreed_facts(connection, baseline(place, settings), asked, rows, seed=DRAFT_SEED)
+    best_of = fewest_faults(settings.tries, FidelityChecker(rows), facts=facts)
     measured = await _measured(connection, place, [first, trained], judge, options.requests, best_of)
     return {"seconds": round(time.monotonic() - begun), "watch": read_json(folder / "watch.json"), "requests": len(requests), **measured}
 

@@ -1,13 +1,13 @@
-"""A task that the pocket model has never seen, proved with truth: ``python -m benchmarks.tasks``.
+"""A task that the pocket model has never seen, proved with truth: ``python -m benchmarks.tasks --folder DIR``.
 
 Simulated people write product reviews. For each: every method that learns from the person's own reviews, the judge among them, and a
-comparison on requests that were not learnt from. Writes ``benchmarks/results/tasks.json``.
+comparison on requests that were not learnt from. Stopped and run again with the same folder, it goes on. Writes
+``benchmarks/results/tasks.json``.
 """
 
 from __future__ import annotations
 
 import argparse
-import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -24,8 +24,8 @@ from idiolect.judge.seen import common
 from idiolect.methods.baseline import baseline
 from idiolect.methods.ditto import ditto
 from idiolect.methods.prompting import prompting
-from idiolect.methods.reward_model import load_judge, plain_drafts
-from idiolect.methods.rlaif import RlaifConfig
+from idiolect.methods.reward_model import plain_drafts, reward_model
+from idiolect.methods.run import writer_named
 from idiolect.methods.sft import SftConfig, sft
 from idiolect.pocket.demo import reinforced
 from idiolect.report import build_report
@@ -36,8 +36,6 @@ from idiolect.world import demonstrations, sample_author
 
 RESULTS = Path(__file__).parent / "results"
 _SHARES = ("invented", "placeholders", "truncated")
-_RLAIF = RlaifConfig(steps=8, batch_size=6, every=4, dev_requests=12)
-"""As in the demo."""
 Values = dict[str, dict[str, list[float | None]]]
 """Writer → measure → its value for each request."""
 
@@ -79,17 +77,18 @@ async def _learnt(connection: Connection, place: Workspace, settings: Settings, 
     """Prompt, examples, SFT, and from there RLAIF and DITTO. The pocket model makes up no reviews, so there is no synthetic data."""
     await prompting(connection, place, settings, rows)
     tuned = await sft(connection, place, settings, rows, [], config)
-    await reinforced(connection, place, settings, rows, [], tuned, _RLAIF, progress=_silent)
+    await reinforced(connection, place, settings, rows, [], tuned, progress=_silent)
     await ditto(connection, place, settings, rows, first=tuned)
 
 
 def _judge(connection: Connection, place: Workspace, settings: Settings, rows: Sequence[Demonstration]) -> dict[str, list[float | None]]:
     """The shares of pairs that the judge gets right, by where the worse text comes from, on requests that it did not learn from."""
+    judge = connection.run(reward_model(connection, place, settings, rows, policy=writer_named(place, "sft")))
     heldout = load_demonstrations(place.heldout)
     drafts = connection.run(plain_drafts(connection, place, settings, [row.input for row in heldout], 1, _silent))
     habits = common([row.output for row in rows])
     pairs = [*draft_pairs(heldout, drafts), *spoilt_pairs(heldout, 3, settings.seed + 1, habits=habits)]
-    found = check_judge(ModelJudge.of(connection, load_judge(place)), pairs, seed=settings.seed)
+    found = check_judge(ModelJudge.of(connection, judge), pairs, seed=settings.seed)
     return {source: [one.right.mean] for source, one in found.by_source.items()}
 
 
@@ -101,16 +100,16 @@ def main() -> None:
     parser.add_argument("--requests", type=int, default=50)
     parser.add_argument("--steps", type=int, default=SftConfig().steps)
     parser.add_argument("--rate", type=float, default=None)
+    parser.add_argument("--folder", type=Path, required=True, help="Where the workspaces lie; run again with it to go on after a stop.")
     parser.add_argument("--out", type=Path, default=RESULTS / "tasks.json")
     options = parser.parse_args()
     config = SftConfig(data="demonstrations", steps=options.steps, learning_rate=options.rate)
     pooled: Values = {}
     authors: list[int] = []
     for number in range(options.authors):
-        with tempfile.TemporaryDirectory() as folder:
-            place = Workspace(Path(folder) / "workspace")
-            settings = person(place, options.split, number, shown=options.shown, heldout=options.requests)
-            found = measured(place, settings, config, options.shown)
+        place = Workspace(options.folder / f"{options.split}-{number}")
+        settings = person(place, options.split, number, shown=options.shown, heldout=options.requests)
+        found = measured(place, settings, config, options.shown)
         for name, measures in found.items():
             for measure, values in measures.items():
                 pooled.setdefault(name, {}).setdefault(measure, []).extend(values)
@@ -122,7 +121,7 @@ def main() -> None:
         }
         for name, measures in pooled.items()
     }
-    shown = {key: value for key, value in vars(options).items() if key != "out"}
+    shown = {key: value for key, value in vars(options).items() if key not in ("out", "folder")}
     write_json(options.out, {"options": shown, "writers": table})
     for name, measures in table.items():
         told = {measure: [None if one is None else round(one, 3) for one in value.values()] for measure, value in measures.items()}

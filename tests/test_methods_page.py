@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 
 import pytest
-from benchmarks.methods import COUNTS, LEAST, between_seeds, efficiency, efficiency_table, mean_wins, page
+from benchmarks.methods import COUNTS, LEAST, _plot_efficiency, between_seeds, efficiency, efficiency_table, mean_wins, page
 
 from idiolect.pocket.methods_bench import MEASURES, Plan, _made_with, _path, summary
 from idiolect.workspace import write_json
@@ -74,4 +74,8 @@ def test_a_curve_counts_the_authors_that_have_all_of_it(tmp_path: Path) -> None:
     assert "Of 1 of the authors, training seeds: 1." in table
     assert "| method | 1 | 2 | 4 | 7 | 10 | 30 |" in table
     assert "| prompt_optimized |  |  | 0.04, 0.50 | 0.07, 0.50 | 0.10, 0.50 | 0.30, 0.50 |" in re.sub(r" \([\d.]+–[\d.]+\)", "", table)
+    _plot_efficiency(curves, tmp_path / "curves.svg")
+    drawn = (tmp_path / "curves.svg").read_text(encoding="utf-8")
+    # matplotlib draws letters as paths and leaves what they say as a comment.
+    assert [drawn.count(f"<!-- {name} -->") for name in plan.methods] == [1, 1, 1]
     assert efficiency(tmp_path / "none", plan) == ({}, set())

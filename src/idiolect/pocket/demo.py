@@ -18,7 +18,7 @@ from idiolect.judge.likeness import Likeness, LikenessJudge
 from idiolect.methods.baseline import baseline, plain_texts
 from idiolect.methods.ditto import ditto
 from idiolect.methods.prompting import prompting
-from idiolect.methods.rlaif import RlaifConfig, rlaif
+from idiolect.methods.rlaif import rlaif
 from idiolect.methods.sft import sft
 from idiolect.methods.synthetic import synthetic_data
 from idiolect.report import ReportFiles, build_report
@@ -96,7 +96,6 @@ async def reinforced(
     rows: Sequence[Demonstration],
     made: Sequence[Demonstration],
     first: Writer,
-    config: RlaifConfig | None = None,
     *,
     progress: Progress,
 ) -> Writer:
@@ -105,4 +104,4 @@ async def reinforced(
     judge = LikenessJudge(Likeness([row.output for row in rows], plain))
     requests = [row.input for row in (*rows, *made)]
     learning = partial(progress, "Reinforcement learning")
-    return await rlaif(connection, workspace, settings, first, judge, requests, rows, config, on_progress=learning)
+    return await rlaif(connection, workspace, settings, first, judge, requests, rows, on_progress=learning)
