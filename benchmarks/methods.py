@@ -158,7 +158,8 @@ def efficiency(scores: Path, plan: Plan) -> tuple[dict[str, dict[int, dict[str, 
 def efficiency_table(curves: dict[str, dict[int, dict[str, Any]]], cases: Collection[tuple[int, int]]) -> str:
     counts = list(max(curves.values(), key=len))
     authors = len({author for author, _ in cases})
-    lines = ["", "## Style and facts kept by the number of demonstrations", "", f"Of {authors} of the authors, {_seeds(cases)}.", ""]
+    late = [f"{name} needs {LEAST[name]} texts." for name in curves if name in LEAST]
+    lines = ["", "## Style and facts kept by the number of demonstrations", "", f"Of {authors} of the authors, {_seeds(cases)}.", *late, ""]
     lines += [f"| method | {' | '.join(map(str, counts))} |", f"|---|{'---|' * len(counts)}"]
     for name, curve in curves.items():
         cells = [f"{_cell(curve[count]['style'])}, {curve[count]['facts']['mean']:.2f}" if count in curve else "" for count in counts]
