@@ -34,9 +34,9 @@ MEASURED = {
     "invented": "invents",
     "verbatim_overlap": "copied",
 }
-FURTHER = ("black", "gold", "navy", "darkgreen", "teal", "orchid", "peru", "salmon")
 LEAST = {"prompt_optimized": 4}
 """The texts that a method needs, if more than one: a search sets three apart to try prompts on."""
+FURTHER = ("black", "gold", "navy", "darkgreen", "teal", "orchid", "peru", "salmon")
 COLOURS = dict(zip(MAKERS, [*(f"C{number}" for number in range(10)), *FURTHER], strict=True))
 """A method's is the same in every plot."""
 STYLE = {"svg.hashsalt": "idiolect", "font.size": 9, "axes.spines.top": False, "axes.spines.right": False}
